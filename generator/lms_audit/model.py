@@ -131,7 +131,7 @@ class Result(Struct, frozen=True, tag="result"):
 class Media(Struct, frozen=True, tag="media"):
     """An image, file or other block that is not text; its bytes are not kept."""
 
-    type: str
+    media_type: str
     size: int
     """Length of the block's JSON in bytes."""
 
