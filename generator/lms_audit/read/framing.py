@@ -1,0 +1,189 @@
+"""Byte stream -> records.
+
+A record is a prefixed line and everything up to the next prefixed line. Prefixes are found on bytes, so the spans of all
+records, in order, give the file back, whatever is in it. How the stream is cut into chunks makes no difference.
+
+Cost: one regular-expression scan at memory speed and one copy of each byte; memory is the longest record plus one chunk.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date
+from enum import StrEnum
+from functools import lru_cache
+
+from lms_audit.model import Millis
+
+
+class Form(StrEnum):
+    """How a prefixed line is written."""
+
+    V02 = "0.2"
+    FILE = "file"
+    UI = "ui"
+    STREAM = "stream"
+    """A line of ``lms log stream --json``: one record, one JSON object."""
+
+
+DATE = rb"(?P<{0}date>2\d{{3}}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))"
+TIME = rb"(?P<{0}time>(?:[01]\d|2[0-3]):[0-5]\d:[0-6]\d)"
+LEVEL = rb"\[(?P<{0}level>DEBUG|INFO|WARN|ERROR)\]"
+
+
+def _named(pattern: bytes, prefix: bytes) -> bytes:
+    return pattern.replace(b"{0}", prefix).replace(b"{{", b"{").replace(b"}}", b"}")
+
+
+PREFIX = re.compile(
+    # [2026-02-08 17:59:26][INFO][qwen/qwen3-coder-next] Streaming response...
+    # [2023-11-04 22:50:06.101] [INFO] Processing queued request...
+    rb"\[" + _named(DATE, b"f") + rb"\x20" + _named(TIME, b"f") + rb"(?:\.(?P<ms>\d{3}))?\]\x20?" + _named(LEVEL, b"f")
+    # 2024-11-15 18:45:22  [INFO] Server started.
+    # 2026-07-15 09:13:47 [DEBUG]              (the text stands on the next line)
+    + rb"|" + _named(DATE, b"u") + rb"\x20" + _named(TIME, b"u") + rb"\x20{1,2}" + _named(LEVEL, b"u")
+    # {"timestamp":1790000000000,"data":{"type":"server.log","content":"[2026-…
+    + rb'|\{"timestamp":(?P<epoch>\d{10,16}),"data":\{'
+)  # fmt: skip
+
+ANSI = rb"(?:\x1b\[[0-9;]{0,12}m){1,4}"
+_BARE = PREFIX.pattern.replace(b"?P<", b"?:<")
+_BARE = re.sub(rb"\(\?:<\w+>", b"(?:", _BARE)
+START = re.compile(rb"\n(?=" + _BARE + rb")")
+"""A line break in front of a prefix. The one-byte literal start lets the scan run at memchr speed."""
+START_DIRTY = re.compile(rb"[\n\0](?=(?:" + ANSI + rb")?(?:" + _BARE + rb"))")
+"""The same where a crash left NUL padding or a terminal left colours in front of a prefix."""
+
+REACH = 160
+"""No prefix, colours included, is longer: a line break nearer to the end of the buffer waits for more bytes."""
+
+BOM = b"\xef\xbb\xbf"
+
+
+class Record:
+    """A prefixed line and its continuation lines, as bytes."""
+
+    __slots__ = ("at", "data", "form", "level", "line", "lines", "precise", "start", "text_at")
+
+    def __init__(self, data: bytes, start: int, line: int) -> None:
+        self.data = data
+        self.start = start
+        """Offset of the first byte in the file."""
+        self.line = line
+        """1-based number of the first line."""
+        self.lines = data.count(b"\n") + (0 if data.endswith(b"\n") else 1)
+        self.form: Form | None = None
+        """``None``: text before the first prefixed line."""
+        self.at: Millis | None = None
+        """Local milliseconds; for the stream form, epoch milliseconds. ``None`` without a prefix, or for a date that does not exist."""
+        self.precise = False
+        self.level = ""
+        self.text_at = 0
+        """Offset in ``data`` where the message starts."""
+        self._read_prefix()
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last byte in the file."""
+        return self.start + len(self.data)
+
+    @property
+    def end_line(self) -> int:
+        """1-based number of the last line."""
+        return self.line + max(self.lines, 1) - 1
+
+    def _read_prefix(self) -> None:
+        data = self.data
+        match = PREFIX.match(data)
+        if match is None:
+            # A BOM, NUL padding or colours may stand in front; all of them are part of the record.
+            clean = re.match(rb"(?:" + BOM + rb")?\0*(?:" + ANSI + rb")?", data)
+            at = clean.end() if clean else 0
+            match = PREFIX.match(data, at) if at else None
+            if match is None:
+                return
+        day, clock, level = match["fdate"], match["ftime"], match["flevel"]
+        if day is not None:
+            self.form = Form.V02 if match["ms"] is not None else Form.FILE
+            self.precise = match["ms"] is not None
+        elif match["udate"] is not None:
+            day, clock, level = match["udate"], match["utime"], match["ulevel"]
+            self.form = Form.UI
+        else:
+            self.form = Form.STREAM
+            self.at, self.precise, self.text_at = int(match["epoch"]), True, match.start()
+            return
+        self.level = level.decode()
+        self.at = _millis(day, clock, int(match["ms"] or 0))
+        self.text_at = self._skip_to_text(match.end())
+
+    def _skip_to_text(self, at: int) -> int:
+        """The message follows the level directly, after one blank, or (UI form) on the next line, indented by none or one."""
+        data = self.data
+        if data[at : at + 1] == b"\x1b":  # the colour is switched off behind the level
+            reset = re.compile(ANSI).match(data, at)
+            at = reset.end() if reset else at
+        if self.form is Form.UI:
+            rest = re.compile(rb"\x20?\r?\n\x20?|\x20").match(data, at)
+            return rest.end() if rest else at
+        return at + 1 if data[at : at + 1] == b" " else at
+
+
+@lru_cache(maxsize=512)
+def _day_millis(day: bytes) -> int | None:
+    try:
+        return (date(int(day[:4]), int(day[5:7]), int(day[8:])).toordinal() - date(1970, 1, 1).toordinal()) * 86_400_000
+    except ValueError:  # 30 February
+        return None
+
+
+def _millis(day: bytes, clock: bytes, ms: int) -> Millis | None:
+    base = _day_millis(bytes(day))
+    if base is None:
+        return None
+    return base + ((int(clock[:2]) * 60 + int(clock[3:5])) * 60 + int(clock[6:])) * 1000 + ms
+
+
+def records(chunks: Iterable[bytes], *, start: int = 0, line: int = 1) -> Iterator[Record]:
+    """All records of a byte stream, in order; text before the first prefix comes first, with ``form`` ``None``.
+
+    ``start`` and ``line`` say where in the file the stream begins.
+    """
+    buffer = bytearray()
+    scanned = 0  # line breaks before this offset are known not to start a record
+    for chunk in chunks:
+        buffer += chunk
+        starts = list(_starts(buffer, scanned, len(buffer) - REACH))
+        scanned = max(scanned, len(buffer) - REACH)
+        if starts:
+            begin = 0
+            for record in _cut(buffer, starts, start, line):
+                yield record
+                begin += len(record.data)
+                line += record.data.count(b"\n")
+            del buffer[:begin]
+            start += begin
+            scanned -= begin
+    for record in _cut(buffer, [*_starts(buffer, scanned, len(buffer)), len(buffer)], start, line):
+        if record.data:
+            yield record
+
+
+def _starts(buffer: bytearray, scanned: int, until: int) -> Iterator[int]:
+    """Offsets behind the line breaks in ``[scanned, until)`` that a prefix follows."""
+    dirty = buffer.find(b"\0", scanned) >= 0 or buffer.find(b"\x1b", scanned) >= 0
+    for match in (START_DIRTY if dirty else START).finditer(buffer, max(scanned, 0)):
+        if match.start() >= until:
+            return
+        yield match.end()
+
+
+def _cut(buffer: bytearray, ends: list[int], start: int, line: int) -> Iterator[Record]:
+    begin = 0
+    for end in ends:
+        with memoryview(buffer) as view:
+            data = bytes(view[begin:end])
+        yield Record(data, start + begin, line)
+        line += data.count(b"\n")
+        begin = end
