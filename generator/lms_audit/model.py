@@ -271,6 +271,8 @@ class Request(Struct, frozen=True, kw_only=True):
     tokens_per_second: float | None = None
     draft_accepted: int | None = None
     draft_generated: int | None = None
+    context_length: int | None = None
+    """Tokens the engine's slot holds at most (``n_ctx``), where its lines say so."""
     provenance: dict[str, Source] = field(default_factory=dict)
     """Field name -> where its value comes from; only for fields that have one."""
     tool_calls: tuple[ToolCall, ...] = ()
@@ -394,6 +396,16 @@ class LogSettings(Struct, frozen=True):
     redacted: bool | None = None
 
 
+class ModelLoad(Struct, frozen=True):
+    """A model was loaded or unloaded; what the engine had cached is gone."""
+
+    at: Millis
+    loaded: bool
+    model: str | None
+    reason: str | None
+    where: LineRange
+
+
 class Audit(Struct, frozen=True, kw_only=True):
     """Everything one run knows, before any figure: what correlation hands to analysis."""
 
@@ -410,6 +422,8 @@ class Audit(Struct, frozen=True, kw_only=True):
     mismatches: tuple[Problem, ...] = ()
     """Answers read from packets that differ from what the next request's history says."""
     log_roots: tuple[str, ...] = ()
+    model_loads: tuple[ModelLoad, ...] = ()
+    """In order of time."""
 
 
 class Library(Protocol):

@@ -105,6 +105,126 @@ class CacheBreak(Struct, frozen=True, kw_only=True):
     lost_ms: float | None
     disagrees: bool
     """Measured and inferred cache differ by more than 10 % of the prompt."""
+    detail: str = ""
+    """What changed, in plain words, e.g. ``"Tue Nov 11" became "Wed Nov 12"``; cut to one line."""
+    where: str = ""
+    """``tools``, ``system``, or the role of the first message that differs; empty where no difference was found."""
+    reread_bytes: int = 0
+    """Bytes behind the first difference that the predecessor's prompt held too."""
+
+
+class ToolKind(StrEnum):
+    """What a tool does, told from its name and arguments across clients; decides how its card looks."""
+
+    SHELL = "shell"
+    READ = "read"
+    EDIT = "edit"
+    SEARCH = "search"
+    TODO = "todo"
+    WEB = "web"
+    AGENT = "agent"
+    MCP = "mcp"
+    OTHER = "other"
+
+
+class Outcome(StrEnum):
+    """How a tool call ended, as far as its result shows."""
+
+    OK = "ok"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    """A person or a permission rule said no."""
+    UNKNOWN = "unknown"
+    """No later request shows a result."""
+
+
+class CallFacts(Struct, frozen=True, kw_only=True):
+    """What analysis knows of one tool call, besides the call itself (``Request.tool_calls[index]``)."""
+
+    request_id: str
+    session_id: str | None
+    index: int
+    """0-based place among the request's calls."""
+    name: str
+    kind: ToolKind
+    argument: str
+    """The one argument that matters (command, path, pattern …), one line, cut to 120 characters; may be empty."""
+    outcome: Outcome
+    reason: str = ""
+    """Why it counts as failed or rejected: ``exit code 127``, ``flagged by the protocol``, ``command not found`` …"""
+    exit_code: int | None = None
+    malformed: bool = False
+    nth: int = 1
+    """This is the nth time the session makes the same call with the same arguments."""
+    result_bytes: int | None = None
+    reads: tuple[str, ...] = ()
+    edits: tuple[str, ...] = ()
+
+
+class FileTouched(Struct, frozen=True):
+    """One path the tools read or edited."""
+
+    path: str
+    reads: int
+    edits: int
+    sessions: tuple[str, ...]
+    """In order of first touch."""
+    requests: tuple[str, ...]
+    """Requests whose answer touched it, in order."""
+
+
+class SpeedPoint(Struct, frozen=True):
+    """One request's rate at a depth of context."""
+
+    request_id: str
+    depth: int
+    """Tokens of context at the middle of the work measured."""
+    rate: float
+    """Tokens per second."""
+
+
+class SpeedBin(Struct, frozen=True):
+    """Median rate of the requests in a range of depths (``from_depth`` ≤ depth < ``to_depth``)."""
+
+    from_depth: int
+    to_depth: int
+    n: int
+    median: float
+
+
+class SpeedLaw(Struct, frozen=True):
+    """How one kind of work slows down with context: measured points, binned medians and a straight line through
+    milliseconds per token."""
+
+    model: str
+    work: str
+    """``prefill`` or ``decode``."""
+    n: int
+    points: tuple[SpeedPoint, ...]
+    """At most 500, spread evenly over the depths; ``n`` counts all."""
+    bins: tuple[SpeedBin, ...]
+    ms_per_token: float | None
+    """Milliseconds per token at depth 0 by least squares; ``None`` with fewer than 8 points or a spread too small."""
+    ms_per_token_per_1000: float | None
+    """How much each further 1,000 tokens of context add to it."""
+
+
+class GapKind(StrEnum):
+    """What the time between two requests of a session was for."""
+
+    TOOLS = "tools"
+    """The next prompt brings only tool results: the agent ran its tools."""
+    PERSON = "person"
+    """The next prompt brings words of a user."""
+    UNKNOWN = "unknown"
+
+
+class Gap(Struct, frozen=True):
+    """Time between the end of what a session had in flight and its next request."""
+
+    ms: float
+    """0 where the requests overlap."""
+    kind: GapKind
 
 
 class Composition(Struct, frozen=True):
@@ -155,3 +275,11 @@ class Report(Struct, frozen=True, kw_only=True):
     ledger: tuple[LedgerLine, ...]
     """Most re-sent bytes first."""
     span: tuple[Millis, Millis] | None
+    gaps: dict[str, Gap] = field(default_factory=dict)
+    """Request id -> the gap before it, with its kind; only where ``idle_ms`` has a value."""
+    calls: dict[str, tuple[CallFacts, ...]] = field(default_factory=dict)
+    """Request id -> facts of its tool calls, in order; only for requests that made any."""
+    files_touched: tuple[FileTouched, ...] = ()
+    """Most edited first, then most read."""
+    speed: tuple[SpeedLaw, ...] = ()
+    """By model, prefill before decode."""
