@@ -46,6 +46,8 @@ class AnswerCall(Struct, frozen=True, array_like=True):
     id: str | None
     name: str
     arguments: str
+    index: int | None = None
+    """Place in the answer as a delta gives it; gone once deltas are merged."""
 
 
 class Answer(Struct, frozen=True, array_like=True):
@@ -375,13 +377,20 @@ class FileDigest(Struct, frozen=True, kw_only=True):
     """Text before the first prefixed line."""
     tail: Edge | None = None
     """The last record; reading a grown file again starts here."""
+    tail_fate: tuple[Class, str] | None = None
+    """What became of the last record as it stands, and its kind."""
+    tail_problems: tuple[Problem, ...] = ()
+    tail_unknown: Problem | None = None
     first_record: bytes = b""
-    """Digest of the first whole record, to notice one repeated at the seam."""
+    """Mark of the first record, to notice one repeated at the seam."""
+    first_end: int = 0
+    """Last line of the first record."""
     precise: bool = False
     """Times have milliseconds."""
     first_at: Millis | None = None
     last_at: Millis | None = None
     classes: dict[Class, Tally] = field(default_factory=dict)
+    """Without head and tail, whose fate depends on the neighbours."""
     kinds: dict[str, Tally] = field(default_factory=dict)
     unknown_examples: tuple[Problem, ...] = ()
     problems: tuple[Problem, ...] = ()

@@ -29,6 +29,8 @@ from lms_audit.read.events import Answer, AnswerCall, Body, Stats, Usage, Work
 TRUNCATED = "... <Truncated in logs> ..."
 """LM Studio's mark in a string of which it kept 50 units at each end."""
 _MARK = b"<Truncated in logs>"
+_LONG = re.compile(rb'"[^"\\\n]{400}')
+"""Surely more than 120 UTF-16 units, whatever the characters."""
 
 LISTS = ("messages", "input", "prompt")
 """Members that hold the conversation, by protocol."""
@@ -166,6 +168,8 @@ class BodyReader:
     def __init__(self, items: dict[Key, bytes], work: Work) -> None:
         self.items = items
         self.work = work
+        self.long_strings = False
+        """A string longer than LM Studio leaves whole was met uncut: the log has full bodies."""
         self._known: dict[bytes, Key] = {}
         self._recent: list[_Layout] = []
         self._bodies = 0
@@ -373,6 +377,7 @@ class BodyReader:
         key = self._known.get(mark)
         if key is None:
             self.work.parsed += len(raw)
+            self.long_strings = self.long_strings or (_MARK not in raw and _LONG.search(raw) is not None)
             try:
                 values = list(ijson.items(BytesIO(raw), "", buf_size=65536))
                 if len(values) != 1:
@@ -517,9 +522,9 @@ class _Pieces:
         for call in calls if isinstance(calls, list) else ():
             if isinstance(call, dict) and isinstance(call.get("function"), dict):
                 function = call["function"]
-                self.calls.append(
-                    AnswerCall(_text(call.get("id")), _text(function.get("name")) or "", _arguments(function.get("arguments")))
-                )
+                arguments = _arguments(function.get("arguments"))
+                index = _int(call.get("index")) if "delta" in choice else None
+                self.calls.append(AnswerCall(_text(call.get("id")), _text(function.get("name")) or "", arguments, index))
 
     def block(self, block: Mapping[str, Any]) -> None:
         kind = block.get("type")

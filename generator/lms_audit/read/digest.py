@@ -1,0 +1,235 @@
+"""One log file -> its digest. A pure function of the bytes: runs in worker processes, order of files does not matter.
+
+``resume`` continues the digest of a file that has grown. How the digests of neighbouring files are joined is told in
+``read.join``.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from msgspec.structs import replace
+
+from lms_audit.model import Class, Key, LogSettings, Problem, Tally
+from lms_audit.read.events import AnyEvent, Edge, FileDigest, RequestReceived, Work
+from lms_audit.read.framing import BOM, Record, records
+from lms_audit.read.lmstudio import Reader
+
+CHUNK = 1 << 20
+EXAMPLES = 20
+"""Unknown lines and problems kept per file; all of them are counted."""
+
+
+def digest(
+    path: Path, name: str, *, start: int = 0, line: int = 1, progress: Callable[[int], None] | None = None
+) -> FileDigest:
+    """Reads a log file from byte ``start`` (which is in line ``line``) to its end.
+
+    ``name`` is what evidence calls the file. ``progress`` is told the bytes of each chunk. Raises ``OSError``.
+    """
+    with path.open("rb") as file:
+        file.seek(start)
+        return digest_chunks(_chunks(file, progress), name, start=start, line=line)
+
+
+def _chunks(file: BinaryIO, progress: Callable[[int], None] | None) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK):
+        if progress is not None:
+            progress(len(chunk))
+        yield chunk
+
+
+def digest_chunks(chunks: Iterable[bytes], name: str, *, start: int = 0, line: int = 1) -> FileDigest:
+    """``digest`` on any stream of bytes."""
+    reading = _Reading(name)
+    for record in records(_utf8(iter(chunks)), start=start, line=line):
+        reading.add(record)
+    return reading.finish(start, line)
+
+
+def _utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """UTF-16, as a Windows shell writes when output is redirected, becomes UTF-8; all else passes untouched."""
+    first = next(chunks, b"")
+    encoding = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(first[:2])
+    if encoding is None:
+        yield first
+        yield from chunks
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    yield decoder.decode(first[2:]).encode("utf-8", "replace")
+    for chunk in chunks:
+        yield decoder.decode(chunk).encode("utf-8", "replace")
+    yield decoder.decode(b"", True).encode("utf-8", "replace")
+
+
+class _Reading:
+    """Gathers a digest; always one record behind, so that the last one can be kept apart."""
+
+    def __init__(self, name: str) -> None:
+        self.work = Work()
+        self.items: dict[Key, bytes] = {}
+        self.reader = Reader(name, self.items, self.work)
+        self.events: list[AnyEvent] = []
+        self.classes: dict[Class, Tally] = {}
+        self.kinds: dict[str, Tally] = {}
+        self.unknown: list[Problem] = []
+        self.forms: set[str] = set()
+        self.head: Edge | None = None
+        self.first_record = b""
+        self.first_end = 0
+        self.times: list[int] = []
+        self.precise = False
+        self.held: Record | None = None
+
+    def add(self, record: Record) -> None:
+        if self.held is not None:
+            self._settle(self.held)
+        self.held = record
+
+    def _settle(self, record: Record) -> None:
+        """Reads a record that is surely whole."""
+        events = self.reader.read(record)
+        if self._is_head(record):
+            return
+        tally = Tally(1, len(record.data))
+        self.classes[self.reader.fate] = self.classes.get(self.reader.fate, Tally()) + tally
+        self.kinds[self.reader.kind] = self.kinds.get(self.reader.kind, Tally()) + tally
+        if self.reader.unknown is not None and len(self.unknown) < EXAMPLES:
+            self.unknown.append(self.reader.unknown)
+        self.events += events
+        self._note(record)
+
+    def _is_head(self, record: Record) -> bool:
+        """Text before the first record, which the file before may explain."""
+        if record.form is not None or not record.data.strip(b"\0\r\n " + BOM) or self.reader.kind == "padding":
+            return False
+        self.head = Edge(record.data, record.start, record.line)
+        return True
+
+    def _note(self, record: Record) -> None:
+        if record.form is None:
+            return
+        self.forms.add(record.form.value)
+        self.precise = self.precise or record.precise
+        if record.at is not None:
+            self.times = [min([*self.times[:1], self.reader.last_at]), max([*self.times[1:], self.reader.last_at])]
+            if not self.first_record:
+                # A neighbour may end with this very record: its events must not run into those that follow.
+                self.first_record = record_mark(record.data)
+                self.first_end = record.end_line
+                self.reader.fold.start()
+
+    def finish(self, start: int, line: int) -> FileDigest:
+        reader, held = self.reader, self.held
+        tail: Edge | None = None
+        tail_events: list[AnyEvent] = []
+        tail_fate = None
+        whole = len(reader.problems)
+        if held is not None:
+            reader.fold.start()
+            tail_events = reader.read(held)
+            if not self._is_head(held):
+                tail = Edge(held.data, held.start, held.line)
+                tail_fate = (reader.fate, reader.kind)
+                self._note(held)
+        return FileDigest(
+            name=reader.name,
+            size=held.end if held is not None else start,
+            lines=held.end_line if held is not None else line - 1,
+            events=reader.fold.settle(self.events),
+            tail_events=reader.fold.settle(tail_events),
+            items=self.items,
+            head=self.head,
+            tail=tail,
+            tail_fate=tail_fate,
+            tail_problems=tuple(reader.problems[whole:]),
+            tail_unknown=reader.unknown if tail else None,
+            first_record=self.first_record,
+            first_end=self.first_end,
+            precise=self.precise,
+            first_at=self.times[0] if self.times else None,
+            last_at=self.times[-1] if self.times else None,
+            classes=self.classes,
+            kinds=self.kinds,
+            unknown_examples=tuple(self.unknown),
+            problems=tuple(reader.problems[:whole]),
+            forms=tuple(sorted(self.forms)),
+            settings=reader.settings(),
+            work=self.work,
+        )
+
+
+def record_mark(data: bytes) -> bytes:
+    """What two copies of one record have in common."""
+    return blake2b(data.strip(), digest_size=16).digest()
+
+
+def resume(
+    previous: FileDigest, path: Path, *, progress: Callable[[int], None] | None = None
+) -> FileDigest:
+    """The digest of a file that has grown since ``previous``; only its last record and what came after it are read.
+
+    ``items`` and ``work`` are those of the new part. Raises ``OSError``.
+    """
+    if previous.tail is None:
+        return digest(path, previous.name, progress=progress)
+    new = digest(path, previous.name, start=previous.tail.start, line=previous.tail.line, progress=progress)
+    bodies = sum(isinstance(event, RequestReceived) and event.body is not None for event in previous.events)
+    return replace(
+        new,
+        events=(*previous.events, *_shifted(new.events, bodies)),
+        tail_events=_shifted(new.tail_events, bodies),
+        head=previous.head,
+        first_record=previous.first_record or new.first_record,
+        first_end=previous.first_end or new.first_end,
+        precise=previous.precise or new.precise,
+        first_at=_extreme(min, previous.first_at, new.first_at),
+        last_at=_extreme(max, previous.last_at, new.last_at),
+        classes=_sum(previous.classes, new.classes),
+        kinds=_sum(previous.kinds, new.kinds),
+        unknown_examples=(*previous.unknown_examples, *new.unknown_examples)[:EXAMPLES],
+        problems=(*previous.problems, *new.problems),
+        forms=tuple(sorted({*previous.forms, *new.forms})),
+        settings=join_settings((previous.settings, new.settings)),
+    )
+
+
+def _shifted(events: Iterable[AnyEvent], bodies: int) -> tuple[AnyEvent, ...]:
+    """Events whose bodies refer to earlier ones by ordinal, moved behind ``bodies`` others."""
+    return tuple(
+        replace(event, body=replace(event.body, base=event.body.base + bodies))
+        if isinstance(event, RequestReceived) and event.body is not None and event.body.base is not None
+        else event
+        for event in events
+    )
+
+
+K = TypeVar("K", Class, str)
+
+
+def _sum(a: dict[K, Tally], b: dict[K, Tally]) -> dict[K, Tally]:
+    return {name: a.get(name, Tally()) + b.get(name, Tally()) for name in sorted({*a, *b})}
+
+
+def _extreme(choose: Callable[[int, int], int], a: int | None, b: int | None) -> int | None:
+    return a if b is None else b if a is None else choose(a, b)
+
+
+def join_settings(several: Iterable[LogSettings]) -> LogSettings:
+    """What several stretches of log show together; where they differ, the better setting was on at least once."""
+    several = tuple(several)
+
+    def seen(name: str) -> bool | None:
+        values = [getattr(settings, name) for settings in several if getattr(settings, name) is not None]
+        return any(values) if values else None
+
+    return LogSettings(
+        verbose=seen("verbose"),
+        full_bodies=seen("full_bodies"),
+        incoming_tokens=seen("incoming_tokens"),
+        redacted=seen("redacted"),
+    )
