@@ -168,9 +168,7 @@ def record_mark(data: bytes) -> bytes:
     return blake2b(data.strip(), digest_size=16).digest()
 
 
-def resume(
-    previous: FileDigest, path: Path, *, progress: Callable[[int], None] | None = None
-) -> FileDigest:
+def resume(previous: FileDigest, path: Path, *, progress: Callable[[int], None] | None = None) -> FileDigest:
     """The digest of a file that has grown since ``previous``; only its last record and what came after it are read.
 
     ``items`` and ``work`` are those of the new part. Raises ``OSError``.
@@ -208,7 +206,7 @@ def _shifted(events: Iterable[AnyEvent], bodies: int) -> tuple[AnyEvent, ...]:
     )
 
 
-K = TypeVar("K", Class, str)
+K = TypeVar("K", bound=str)
 
 
 def _sum(a: dict[K, Tally], b: dict[K, Tally]) -> dict[K, Tally]:

@@ -43,7 +43,9 @@ TIME = re.compile(
     r"(?:\s/\s*(?P<count>\d+)\s(?P<unit>tokens|runs)(?:\s*\(.*?(?P<rate>\d+(?:\.\d+)?)\stokens\sper\ssecond)?)?"
 )
 # draft acceptance = 0.51852 (   84 accepted /   162 generated), mean len = …
-DRAFT = re.compile(r"draft\sacceptance(?:\srate)?\s=\s[\d.]+\s\(\s*(?P<accepted>\d+)\saccepted\s/\s*(?P<generated>\d+)\sgenerated")
+DRAFT = re.compile(
+    r"draft\sacceptance(?:\srate)?\s=\s[\d.]+\s\(\s*(?P<accepted>\d+)\saccepted\s/\s*(?P<generated>\d+)\sgenerated"
+)
 # Cache reuse summary: 60/433 of prompt (13.8568%), 60 prefix, 0 non-prefix
 REUSE = re.compile(r"Cache\sreuse\ssummary:\s(?P<cached>\d+)/(?P<total>\d+)\sof\sprompt")
 TOTAL = re.compile(r"^Total\sprompt\stokens:\s(?P<total>\d+)")
@@ -66,7 +68,9 @@ SUMMARY_TTFT = re.compile(r"TTFT\s([\d.,]+)\s?(ms|s)")
 SUMMARY_RATE = re.compile(r"([\d.,]+)\stok/s")
 
 CHATTER = re.compile(
-    r"^(?:" + UPTIME + r"(?:slot|srv|que|res|cmn|common_\w+|llama_\w+|ggml_\w+|sched_\w+|load_\w+|print_info|init|build|system_info|main|clip_\w+|set_\w+|"
+    r"^(?:"
+    + UPTIME
+    + r"(?:slot|srv|que|res|cmn|common_\w+|llama_\w+|ggml_\w+|sched_\w+|load_\w+|print_info|init|build|system_info|main|clip_\w+|set_\w+|"
     r"alloc_\w+|graph_\w+|warmup|mtmd\w*|decode\w*|create_\w+|state_\w+|find_\w+|update_\w+|log_\w+)\b"
     r"|\d+\.\d\d\.\d{3}\.\d{3}\x20[A-Z]\x20"
     r"|LlamaV4|Sampling|Generate:|logits|Looking\sfor|Cache\sreuse|Total\sprompt|Prompt\stokens|BeginProcessing|FinishedProcessing|PromptProcessing|"
@@ -127,7 +131,9 @@ def _time(row: str, timing: dict[str, float | int | None]) -> bool:
         elif match["what"] == "eval":
             if match["unit"] == "runs" and count is not None:
                 count = max(count - 1, 0)  # 0.3 counts one run more than it gives tokens
-            timing.update(eval_ms=ms, eval_tokens=count, tokens_per_second=float(match["rate"]) if match["rate"] else None)
+            timing.update(
+                eval_ms=ms, eval_tokens=count, tokens_per_second=float(match["rate"]) if match["rate"] else None
+            )
         else:
             timing.update(total_ms=ms)
     draft = DRAFT.search(row)
@@ -152,26 +158,26 @@ def _step(row: str, at: Millis, line: int) -> AnyEvent | None:
         )
     if (match := ASSIGNED.search(row)) is not None:
         return Task(**where, step="assigned", slot=int(match["slot"]), task=int(match["task"]))
-    elif (match := CANCEL.search(row)) is not None:
+    if (match := CANCEL.search(row)) is not None:
         return Task(**where, step="cancel", slot=None, task=int(match["task"]))
-    elif (match := TASK_ERROR.search(row)) is not None:
+    if (match := TASK_ERROR.search(row)) is not None:
         return Failed(**where, tag=None, text=match["text"].strip(), task=int(match["task"]))
-    elif (match := REUSE.search(row)) is not None:
+    if (match := REUSE.search(row)) is not None:
         return PromptCount(**where, engine="llama", total=int(match["total"]), cached=int(match["cached"]))
-    elif (match := TOTAL.search(row)) is not None:
+    if (match := TOTAL.search(row)) is not None:
         return PromptCount(**where, engine="llama", total=int(match["total"]))
-    elif (match := TO_DECODE.search(row)) is not None:
+    if (match := TO_DECODE.search(row)) is not None:
         return PromptCount(**where, engine="llama", evaluated=int(match["evaluated"]))
-    elif BEGIN.search(row) is not None:
+    if BEGIN.search(row) is not None:
         return PromptStep(**where, begin=True)
-    elif END.search(row) is not None:
+    if END.search(row) is not None:
         return PromptStep(**where, begin=False)
-    elif (match := MLX_USING.search(row)) is not None:
+    if (match := MLX_USING.search(row)) is not None:
         return PromptCount(**where, engine="mlx", total=int(match["total"]), cached=int(match["cached"]))
-    elif (match := MLX_RESTORE.search(row)) is not None:
+    if (match := MLX_RESTORE.search(row)) is not None:
         cached, uncached = int(match["cached"]), int(match["uncached"])
         return PromptCount(**where, engine="mlx", total=cached + uncached + 1, cached=cached)
-    elif (match := SUMMARY.search(row)) is not None:
+    if (match := SUMMARY.search(row)) is not None:
         return _summary(match["outcome"], match["rest"], where)
     return None
 
@@ -191,7 +197,7 @@ def _summary(outcome: str, rest: str, where: dict[str, int]) -> Summary:
         output=counts["output"],
         ttft_ms=_number(ttft[1]) * (1 if ttft[2] == "ms" else 1000) if ttft else None,
         tokens_per_second=_number(rate[1]) if rate else None,
-        error=rest.split(" · ")[0] if outcome == "Error" else None,
+        error=rest.split(" · ", maxsplit=1)[0] if outcome == "Error" else None,
     )
 
 

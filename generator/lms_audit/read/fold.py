@@ -20,8 +20,8 @@ class _Run(Generic[E]):
     """A run of lines: the event that stands for it, and its first event, which marks its place."""
 
     def __init__(self, event: E) -> None:
-        self.first = event
-        self.event = event
+        self.first: E = event
+        self.event: E = event
 
     def settled(self) -> E:
         return self.event
@@ -79,7 +79,9 @@ class Fold:
         if run is None or event.first < run.event.last:
             self._progress[event.tag] = self._runs[id(event)] = _Run(event)
             return event
-        run.event = replace(run.event, last=event.last, last_at=event.at, end_line=event.end_line, count=run.event.count + 1)
+        run.event = replace(
+            run.event, last=event.last, last_at=event.at, end_line=event.end_line, count=run.event.count + 1
+        )
         return None
 
     def accumulated(self, event: Accumulated) -> Accumulated | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from lms_audit.model import Class, FileHealth, Problem, LineRange, Tally
+from lms_audit.model import Class, FileHealth, LineRange, Problem, Tally
 from lms_audit.read.digest import EXAMPLES, digest_chunks, record_mark
 from lms_audit.read.events import AnyEvent, Edge, FileDigest
 
@@ -137,4 +137,6 @@ def _health(digest: FileDigest, before: FileDigest | None, seam: FileDigest | No
 
 def _within(problem: Problem, digest: FileDigest) -> Problem:
     where = problem.where
-    return Problem(problem.kind, problem.message, LineRange(where.file, where.first_line, min(where.last_line, digest.lines)))
+    return Problem(
+        problem.kind, problem.message, LineRange(where.file, where.first_line, min(where.last_line, digest.lines))
+    )

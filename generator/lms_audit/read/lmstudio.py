@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from lms_audit.model import Class, Key, LogSettings, Millis, Problem, LineRange
-from lms_audit.read import payload
+from lms_audit.model import Class, Key, LineRange, LogSettings, Millis, Problem
+from lms_audit.read import answers, payload
+from lms_audit.read.bodies import BodyReader
 from lms_audit.read.engine import Engine
 from lms_audit.read.events import (
     Accumulated,
@@ -37,8 +38,8 @@ from lms_audit.read.events import (
     RequestReceived,
     Running,
     ServerChange,
-    StreamInput,
     Streaming,
+    StreamInput,
     StreamOutput,
     Thinking,
     Work,
@@ -76,10 +77,6 @@ class Line(NamedTuple):
     """First line behind the tags."""
     rest_at: int
     """Offset of ``rest`` in the record's bytes."""
-
-    @property
-    def where(self) -> dict[str, int]:
-        return {"at": self.at, "line": self.line, "end_line": self.end_line}
 
     def text(self, limit: int | None = None) -> str:
         """Everything behind the tags, line breaks included."""
@@ -135,37 +132,83 @@ def _request(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
     if given:
         reader.saw_payload(redacted)
     return RequestReceived(
-        **line.where, method=match["method"], path=match["path"], body=body, redacted=redacted, problem=problem
+        at=line.at,
+        line=line.line,
+        end_line=line.end_line,
+        method=match["method"],
+        path=match["path"],
+        body=body,
+        redacted=redacted,
+        problem=problem,
     )
 
 
 def _invalid_json(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
-    return RequestReceived(**line.where, method=None, path=match["path"], problem=f"invalid JSON: {match['why']}")
+    return RequestReceived(
+        at=line.at,
+        line=line.line,
+        end_line=line.end_line,
+        method=None,
+        path=match["path"],
+        problem=f"invalid JSON: {match['why']}",
+    )
 
 
 def _unexpected(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
-    return RequestReceived(**line.where, method=match["method"], path=match["path"], problem="unexpected endpoint")
+    return RequestReceived(
+        at=line.at,
+        line=line.line,
+        end_line=line.end_line,
+        method=match["method"],
+        path=match["path"],
+        problem="unexpected endpoint",
+    )
 
 
 FAMILIES = {"chat completion": "chat", "Anthropic messages API": "messages", "completion": "completions"}
 
 
 def _running(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
-    return Running(**line.where, tag=line.model, family=FAMILIES.get(match["what"], "chat"), messages=int(match["count"]))
+    return Running(
+        at=line.at,
+        line=line.line,
+        end_line=line.end_line,
+        tag=line.model,
+        family=FAMILIES.get(match["what"], "chat"),
+        messages=int(match["count"]),
+    )
 
 
 def _responses(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
-    return Running(**line.where, tag=line.model, family="responses", messages=None)
+    return Running(
+        at=line.at, line=line.line, end_line=line.end_line, tag=line.model, family="responses", messages=None
+    )
 
 
 def _streaming(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
-    return Streaming(**line.where, tag=line.model, stream=True, family="messages" if match["anthropic"] else None)
+    return Streaming(
+        at=line.at,
+        line=line.line,
+        end_line=line.end_line,
+        tag=line.model,
+        stream=True,
+        family="messages" if match["anthropic"] else None,
+    )
 
 
 def _progress(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent | None:
     percent = float(match["percent"].replace(",", "."))
     return reader.fold.progress(
-        Progress(**line.where, tag=line.model, first=percent, last=percent, last_at=line.at, count=1)
+        Progress(
+            at=line.at,
+            line=line.line,
+            end_line=line.end_line,
+            tag=line.model,
+            first=percent,
+            last=percent,
+            last_at=line.at,
+            count=1,
+        )
     )
 
 
@@ -175,19 +218,36 @@ def _accumulated(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent |
     if match["colon"] is None:  # 0.4 writes line breaks as backslash-n
         text = text.replace("\\n", "\n")
     return reader.fold.accumulated(
-        Accumulated(**line.where, tag=line.model, tokens=int(match["count"]), text=text, last_at=line.at)
+        Accumulated(
+            at=line.at,
+            line=line.line,
+            end_line=line.end_line,
+            tag=line.model,
+            tokens=int(match["count"]),
+            text=text,
+            last_at=line.at,
+        )
     )
 
 
 def _call_building(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent | None:
     name = match["name"].strip() if match["name"] else None
-    return reader.fold.building(CallBuilding(**line.where, tag=line.model, name=name, last_at=line.at))
+    return reader.fold.building(
+        CallBuilding(at=line.at, line=line.line, end_line=line.end_line, tag=line.model, name=name, last_at=line.at)
+    )
 
 
 def _calls_line(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
     text = line.text()[match.end() :].strip()
     reader.saw_payload(text.startswith(REDACTED))
-    return CallsLine(**line.where, tag=line.model, text=text, redacted=text.startswith(REDACTED))
+    return CallsLine(
+        at=line.at,
+        line=line.line,
+        end_line=line.end_line,
+        tag=line.model,
+        text=text,
+        redacted=text.startswith(REDACTED),
+    )
 
 
 def _packet(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent | None:
@@ -197,7 +257,16 @@ def _packet(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent | None
         return None
     starts = bool(answer.text or answer.reasoning or answer.calls)
     return reader.fold.packet(
-        Packets(**line.where, tag=line.model, answer=answer, count=1, last_at=line.at, first_token_at=line.at if starts else None)
+        Packets(
+            at=line.at,
+            line=line.line,
+            end_line=line.end_line,
+            tag=line.model,
+            answer=answer,
+            count=1,
+            last_at=line.at,
+            first_token_at=line.at if starts else None,
+        )
     )
 
 
@@ -205,13 +274,15 @@ def _prediction(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
     redacted = line.rest[match.end() :].startswith(REDACTED)
     reader.saw_payload(redacted)
     answer = None if redacted else _answer(reader, line, match)
-    return Prediction(**line.where, tag=line.model, answer=answer, redacted=redacted)
+    return Prediction(
+        at=line.at, line=line.line, end_line=line.end_line, tag=line.model, answer=answer, redacted=redacted
+    )
 
 
 def _answer(reader: Reader, line: Line, match: re.Match[str]) -> Answer | None:
     raw = line.object(match.end())
     reader.work.parsed += len(raw)
-    answer = payload.answer(raw)
+    answer = answers.answer(raw)
     if answer is None:
         if not line.rest[match.end() :].startswith(REDACTED):
             reader.damage("unreadable answer", "the JSON of an answer could not be read", line)
@@ -221,27 +292,33 @@ def _answer(reader: Reader, line: Line, match: re.Match[str]) -> Answer | None:
 
 
 def _failed(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
-    return Failed(**line.where, tag=line.model, text=line.text(ERROR_LIMIT))
+    return Failed(at=line.at, line=line.line, end_line=line.end_line, tag=line.model, text=line.text(ERROR_LIMIT))
 
 
 def _embedding(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
     count = 1
     if match["multiple"]:
         count = max(len(re.findall(r"^\s+['\"`]", line.text(), re.MULTILINE)), 1)
-    return EmbeddingInput(**line.where, count=count)
+    return EmbeddingInput(at=line.at, line=line.line, end_line=line.end_line, count=count)
 
 
 def _listing(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
     if match["count"]:
-        return Listing(**line.where, models=int(match["count"]))
+        return Listing(at=line.at, line=line.line, end_line=line.end_line, models=int(match["count"]))
     raw = line.object(len(line.rest) - 1)
     if not OBJECT_END.search(raw) and raw != b"{}":
         reader.damage("cut listing", "a returned object has no end", line)
-    return Listing(**line.where, models=raw.count(b'\n      "id": ') or None)
+    return Listing(at=line.at, line=line.line, end_line=line.end_line, models=raw.count(b'\n      "id": ') or None)
 
 
 def _thinking(reader: Reader, line: Line, match: re.Match[str]) -> AnyEvent:
-    return Thinking(**line.where, tag=line.model, ms=round(float(match["seconds"]) * 1000, 3) if match["seconds"] else None)
+    return Thinking(
+        at=line.at,
+        line=line.line,
+        end_line=line.end_line,
+        tag=line.model,
+        ms=round(float(match["seconds"]) * 1000, 3) if match["seconds"] else None,
+    )
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
@@ -259,11 +336,15 @@ RULES: tuple[Rule, ...] = (
         _request,
     ),
     # 0.2: [INFO] Received POST request to /v1/chat/completions with body: {
-    _rule("request", r"Received (?P<method>[A-Z]+) request to (?P<path>\S+)(?: with body:?\s*(?P<body>.*))?$", _request),
+    _rule(
+        "request", r"Received (?P<method>[A-Z]+) request to (?P<path>\S+)(?: with body:?\s*(?P<body>.*))?$", _request
+    ),
     # [ERROR][LM STUDIO SERVER] Received request for /v1/chat/completions with invalid JSON: Unexpected token …
     _rule("invalid JSON", r"Received request for (?P<path>\S+) with invalid JSON: (?P<why>.*)$", _invalid_json),
     # [ERROR] Unexpected endpoint or method. (GET /favicon.ico). Returning 200 anyway
-    _rule("unexpected endpoint", r"Unexpected endpoint or method\. \((?P<method>[A-Z]+) (?P<path>[^)\s]+)\)", _unexpected),
+    _rule(
+        "unexpected endpoint", r"Unexpected endpoint or method\. \((?P<method>[A-Z]+) (?P<path>[^)\s]+)\)", _unexpected
+    ),
     # [INFO][qwen3] Running chat completion on conversation with 3 messages.
     _rule("running", r"Running (?P<what>[\w ]+?) on conversation with (?P<count>\d+) messages?", _running),
     _rule("running", r"Generating (?:synchronous|streaming) v1/responses response", _responses),
@@ -271,12 +352,14 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "first token",
         r"First token generated\. Continuing to stream",
-        lambda _, line, __: FirstToken(**line.where, tag=line.model, stream=True),
+        lambda _, line, __: FirstToken(at=line.at, line=line.line, end_line=line.end_line, tag=line.model, stream=True),
     ),
     _rule(
         "first token",
         r"Accumulating tokens \.\.\. \(stream = false\)",
-        lambda _, line, __: FirstToken(**line.where, tag=line.model, stream=False),
+        lambda _, line, __: FirstToken(
+            at=line.at, line=line.line, end_line=line.end_line, tag=line.model, stream=False
+        ),
     ),
     # 0.2: [INFO] Accumulated 4 tokens:  The result of      0.4: [INFO][m] Accumulated 14 tokens  The height of
     _rule("accumulated", r"Accumulated (?P<count>\d+) tokens(?P<colon>:)?", _accumulated),
@@ -293,10 +376,20 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "finished",
         r"Finished streaming (?P<anthropic>Anthropic )?response",
-        lambda _, line, match: Finished(**line.where, tag=line.model, family="messages" if match["anthropic"] else None),
+        lambda _, line, match: Finished(
+            at=line.at,
+            line=line.line,
+            end_line=line.end_line,
+            tag=line.model,
+            family="messages" if match["anthropic"] else None,
+        ),
     ),
     # [INFO][LM STUDIO SERVER] Client disconnected. Stopping generation... (If the model is busy processing the prompt, it will finish first.)
-    _rule("disconnected", r"Client disconnected\. Stopping generation", lambda _, line, __: Disconnected(**line.where)),
+    _rule(
+        "disconnected",
+        r"Client disconnected\. Stopping generation",
+        lambda _, line, __: Disconnected(at=line.at, line=line.line, end_line=line.end_line),
+    ),
     _rule("thinking", r"(?:Start thinking|Done thinking\. Thought for (?P<seconds>\d+(?:\.\d+)?) seconds)", _thinking),
     # errors that end a request
     _rule("error", r"The model has crashed without additional information", _failed),
@@ -304,36 +397,80 @@ RULES: tuple[Rule, ...] = (
     _rule("error", r"Error rendering prompt with jinja template", _failed),
     _rule("error", r"Anthropic streaming error:", _failed),
     _rule("error", r"Error: Channel Error|(?:\d+ )?Error predicting:", _failed),
-    _rule("error", r"The number of tokens to keep from the initial prompt is greater|Context size has been exceeded", _failed),
+    _rule(
+        "error",
+        r"The number of tokens to keep from the initial prompt is greater|Context size has been exceeded",
+        _failed,
+    ),
     _rule("embedding input", r"Received request to embed(?P<multiple> multiple)?:", _embedding),
-    _rule("embedding done", r"Returning embeddings", lambda _, line, __: EmbeddingDone(**line.where)),
+    _rule(
+        "embedding done",
+        r"Returning embeddings",
+        lambda _, line, __: EmbeddingDone(at=line.at, line=line.line, end_line=line.end_line),
+    ),
     _rule("listing", r"Returning (?:\{|(?P<count>\d+) models\b)", _listing),
     # models and server
     _rule(
         "model unloaded",
         r"Unloading model:? (?P<model>\S+)(?: due to (?P<why>.+))?$",
-        lambda _, line, match: ModelChange(**line.where, loaded=False, model=match["model"], reason=match["why"]),
+        lambda _, line, match: ModelChange(
+            at=line.at, line=line.line, end_line=line.end_line, loaded=False, model=match["model"], reason=match["why"]
+        ),
     ),
     _rule(
         "model loaded",
         r"(?:\S+ [A-Z] )?srv\s+(?:load_model: loading model '(?P<model>[^']+)'|llama_server: model loaded)",
-        lambda _, line, match: ModelChange(**line.where, loaded=True, model=match["model"]) if match["model"] else None,
+        lambda _, line, match: (
+            ModelChange(at=line.at, line=line.line, end_line=line.end_line, loaded=True, model=match["model"])
+            if match["model"]
+            else None
+        ),
     ),
     _rule(
         "model loaded",
         r"(?:Loading model from (?P<model>\S.*?)\.\.\.|Model loaded: (?P<old>.+))$",
-        lambda _, line, match: ModelChange(**line.where, loaded=True, model=match["model"] or match["old"]),
+        lambda _, line, match: ModelChange(
+            at=line.at, line=line.line, end_line=line.end_line, loaded=True, model=match["model"] or match["old"]
+        ),
     ),
-    _rule("server started", r"Success! HTTP server listening on port", lambda _, line, __: ServerChange(**line.where, started=True)),
-    _rule("server stopped", r"Server stopped\.", lambda _, line, __: ServerChange(**line.where, started=False)),
+    _rule(
+        "server started",
+        r"Success! HTTP server listening on port",
+        lambda _, line, __: ServerChange(at=line.at, line=line.line, end_line=line.end_line, started=True),
+    ),
+    _rule(
+        "server stopped",
+        r"Server stopped\.",
+        lambda _, line, __: ServerChange(at=line.at, line=line.line, end_line=line.end_line, started=False),
+    ),
     # known and of no interest
-    _rule("start-up", r"$|Supported endpoints|\s*->|LM Studio API|OpenAI-compatible|Anthropic-compatible|Logs are saved", fate=NOISE),
-    _rule("start-up", r"Server started|Stopping server|(?:Verbose s|S)erver logs are|Just-in-time model loading", fate=NOISE),
+    _rule(
+        "start-up",
+        r"$|Supported endpoints|\s*->|LM Studio API|OpenAI-compatible|Anthropic-compatible|Logs are saved",
+        fate=NOISE,
+    ),
+    _rule(
+        "start-up",
+        r"Server started|Stopping server|(?:Verbose s|S)erver logs are|Just-in-time model loading",
+        fate=NOISE,
+    ),
     _rule("start-up", r"Server accepting connections|Model loaded successfully|Using port|CORS|Plugins? ", fate=NOISE),
-    _rule("queue", r"Processing queued request|Context Overflow Policy|Last message:|Provided inference configuration", fate=NOISE),
+    _rule(
+        "queue",
+        r"Processing queued request|Context Overflow Policy|Last message:|Provided inference configuration",
+        fate=NOISE,
+    ),
     _rule("queue", r"num_draft_tokens setting|Generated synchronous|Streaming embedding", fate=NOISE),
-    _rule("client", r"Client created|Client disconnected\.|Listing loaded models|Registering|Found \d+ model|Error in channel handler", fate=NOISE),
-    _rule("client", r"(?:\w+\] )?Found \d+ model|Loading|Unloading|Getting|Requesting|Download|Listing|Subscrib", fate=NOISE),
+    _rule(
+        "client",
+        r"Client created|Client disconnected\.|Listing loaded models|Registering|Found \d+ model|Error in channel handler",
+        fate=NOISE,
+    ),
+    _rule(
+        "client",
+        r"(?:\w+\] )?Found \d+ model|Loading|Unloading|Getting|Requesting|Download|Listing|Subscrib",
+        fate=NOISE,
+    ),
 )
 
 BOUNDARIES = frozenset(("running", "streaming", "finished", "prediction"))
@@ -352,7 +489,7 @@ class Reader:
         self.name = name
         self.items = items
         self.work = work
-        self.bodies = payload.BodyReader(items, work)
+        self.bodies = BodyReader(items, work)
         self.engine = Engine()
         self.fold = Fold()
         self.fate = Class.UNDERSTOOD
@@ -405,7 +542,9 @@ class Reader:
 
     def _record(self, record: Record, at: Millis | None, number: int, end_line: int) -> list[AnyEvent]:
         if at is None:
-            self.problems.append(Problem("impossible date", "the date does not exist", LineRange(self.name, number, end_line)))
+            self.problems.append(
+                Problem("impossible date", "the date does not exist", LineRange(self.name, number, end_line))
+            )
             at = self.last_at
         self.last_at = at
         self.seen_debug = self.seen_debug or record.level == "DEBUG"
@@ -439,7 +578,11 @@ class Reader:
         if line.tags and line.tags[-1] in ("Sensitive", "Hidden") and not line.rest.strip():
             self.kind = "redacted"
             self.saw_payload(True)
-            return [Failed(**line.where, tag=None, text=f"[{line.tags[-1]}]")] if record.level == "ERROR" else []
+            return (
+                [Failed(at=line.at, line=line.line, end_line=line.end_line, tag=None, text=f"[{line.tags[-1]}]")]
+                if record.level == "ERROR"
+                else []
+            )
         if any(SDK_TAG.fullmatch(tag) for tag in line.tags):
             self.fate, self.kind = Class.NOISE, "client"
             return []
@@ -451,7 +594,9 @@ class Reader:
             return events
         if record.level == "ERROR" or "Server Error" in line.tags:
             self.kind = "error"
-            return [Failed(**line.where, tag=line.model, text=line.text(ERROR_LIMIT))]
+            return [
+                Failed(at=line.at, line=line.line, end_line=line.end_line, tag=line.model, text=line.text(ERROR_LIMIT))
+            ]
         self.fate, self.kind = Class.UNKNOWN, "unknown"
         self.unknown = Problem("unknown line", line.rest[:200], LineRange(self.name, line.line, line.end_line))
         return []
@@ -463,7 +608,9 @@ class Reader:
             self.fate, self.kind = Class.NOISE, "padding"
             return []
         self.fate, self.kind = Class.DAMAGED, "text before the first record"
-        self.problems.append(Problem("text before the first record", "the start of this record is in no file given", where))
+        self.problems.append(
+            Problem("text before the first record", "the start of this record is in no file given", where)
+        )
         return []
 
     def _stream(self, record: Record) -> list[AnyEvent]:
@@ -500,7 +647,7 @@ class Reader:
                 object=str(kind),
                 text=data["output"],
                 model=_str(data.get("modelIdentifier")),
-                stats=payload.stats_of(stats) if isinstance(stats, dict) else None,
+                stats=answers.stats_of(stats) if isinstance(stats, dict) else None,
             )
             return [StreamOutput(at=at, **place, model=_str(data.get("modelIdentifier")), answer=answer)]
         if kind == "runtime.log" and isinstance(data.get("message"), str):
@@ -516,7 +663,16 @@ class Reader:
 
 
 ENGINE_TAGS = frozenset(
-    ("cache_wrapper", "CacheWrapper", "coordinator", "model_kit", "batched_model_kit", "PaniniRagEngine", "LlamaEmbeddingEngine", "SamplingSwitch")
+    (
+        "cache_wrapper",
+        "CacheWrapper",
+        "coordinator",
+        "model_kit",
+        "batched_model_kit",
+        "PaniniRagEngine",
+        "LlamaEmbeddingEngine",
+        "SamplingSwitch",
+    )
 )
 
 

@@ -1,0 +1,340 @@
+"""Request bodies: nearly all the bytes of a log, since every one repeats the whole conversation.
+
+LM Studio prints them with two blanks of indentation and never a raw line break inside a string, so the places where
+members and list elements start and end are found by searching for line breaks and blanks. What a body shares with an
+earlier one, up to the first byte that differs, is not looked at again; only fresh elements are hashed, streamed through
+the parser and kept. A body that is cut or printed some other way is read by the parser alone, as far as it goes.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from hashlib import blake2b
+
+from lms_audit.model import Json, Key
+from lms_audit.read.events import Body, Work
+from lms_audit.read.payload import MARK, as_bool, as_text, compact, decode, item_key, salvage, stream_one
+
+LISTS = ("messages", "input", "prompt")
+"""Members that hold the conversation, by protocol."""
+SYSTEMS = ("system", "instructions", "system_prompt")
+TOOLS = ("tools", "functions")
+
+LONG = re.compile(rb'"[^"\\\n]{400}')
+"""A string surely longer than 120 UTF-16 units, whatever its characters."""
+
+_MEMBER = re.compile(rb'\{?\r?\n  "((?:[^"\\\n]|\\.)*)": ?')
+_BODY_END = re.compile(rb"\n\}(?=\r?\n|\r?\Z)")
+_ELEMENT = re.compile(rb"[\[,]\r?\n    (?=\S)")
+_CLOSED = re.compile(rb"\r?\n  \]")
+
+
+class _CutError(Exception):
+    """The body ends, or leaves the printed form, in the middle of something."""
+
+
+class _Layout:
+    """Where the elements of an earlier body end, to recognise them in the next one."""
+
+    __slots__ = ("data", "ends", "first_mark", "keys", "list_at", "list_name", "ordinal")
+
+    def __init__(self, data: bytes, ordinal: int) -> None:
+        self.data = data
+        self.ordinal = ordinal
+        self.list_name: str | None = None
+        self.list_at = -1
+        self.ends: list[int] = []
+        self.keys: list[Key] = []
+        self.first_mark: int | None = None
+
+
+class BodyReader:
+    """Reads the request bodies of one file, in order, each message once.
+
+    ``items`` collects the JSON of everything first met; ``work`` counts the bytes compared, hashed and parsed.
+    Memory: the last few bodies (``KEEP``, at most ``KEEP_BYTES`` together) and the items.
+    """
+
+    KEEP = 8
+    KEEP_BYTES = 64_000_000
+
+    def __init__(self, items: dict[Key, bytes], work: Work) -> None:
+        self.items = items
+        self.work = work
+        self.long_strings = False
+        """A string longer than LM Studio leaves whole was met uncut: the log has full bodies."""
+        self._known: dict[bytes, Key] = {}
+        self._recent: list[_Layout] = []
+        self._bodies = 0
+
+    def read(self, data: bytes) -> tuple[Body, int]:
+        """The body at the start of ``data`` and where it ends. ``data`` may go on behind it, or stop inside it."""
+        base, shared = self._nearest(data)
+        ended = _BODY_END.search(data, max(shared - 2, 0)) if not data.startswith(b"{}") else None
+        end = ended.end() if ended else len(data)
+        if data.startswith(b"{}"):
+            end = 2
+        text = data[:end] if end < len(data) else data
+        body, layout = self._read(text, bool(ended) or end == 2, base, shared)
+        self._remember(layout)
+        return body, end
+
+    def _nearest(self, data: bytes) -> tuple[_Layout | None, int]:
+        """The recent body that begins most like this one, and how many bytes they share."""
+        best: _Layout | None = None
+        most = 0
+        for layout in self._recent:
+            shared = common_prefix(layout.data, data)
+            self.work.compared += shared
+            if shared > most:
+                best, most = layout, shared
+            if shared * 5 > len(layout.data) * 4:
+                break
+        return best, most
+
+    def _remember(self, layout: _Layout) -> None:
+        self._recent.insert(0, layout)
+        kept = 0
+        for index, recent in enumerate(self._recent):
+            kept += len(recent.data)
+            if index and (index >= self.KEEP or kept > self.KEEP_BYTES):
+                del self._recent[index:]
+                break
+
+    def _read(self, data: bytes, closed: bool, base: _Layout | None, shared: int) -> tuple[Body, _Layout]:
+        layout = _Layout(data, self._bodies)
+        self._bodies += 1
+        parts = _Parts()
+        complete = closed
+        try:
+            self._members(data, layout, parts, base, shared)
+        except _CutError:
+            self._salvage(data, layout, parts)
+            complete = False
+        except ValueError:
+            # Not the printed form, or not JSON: start over with what a streaming parser makes of it.
+            layout, parts = _Layout(data, layout.ordinal), _Parts()
+            value, whole = salvage(data)
+            self.work.parsed += len(data)
+            self._from_value(value, layout, parts)
+            complete = closed and whole
+        kept, origin = parts.kept, base.ordinal if base is not None and parts.kept else None
+        body = Body(
+            model=as_text(parts.scalars.get("model")),
+            stream=as_bool(parts.scalars.get("stream")),
+            list_name=layout.list_name,
+            base=origin,
+            keep=kept,
+            fresh=tuple(layout.keys[kept:]),
+            system=parts.system,
+            tools=parts.tools,
+            params=self._item(parts.scalars) if parts.scalars else None,
+            order=tuple(parts.order),
+            complete=complete,
+            truncated=parts.marked or layout.first_mark is not None,
+            size=len(data),
+        )
+        return body, layout
+
+    # -- the printed form
+
+    def _members(self, data: bytes, layout: _Layout, parts: _Parts, base: _Layout | None, shared: int) -> None:
+        at = 0
+        if data[:2] == b"{}":
+            return
+        while True:
+            member = _MEMBER.match(data, at)
+            if member is None:
+                if re.compile(rb"\r?\n\}").match(data, at):
+                    return
+                if at == 0:
+                    raise ValueError("not the printed form")
+                raise _CutError
+            name = _json_string(member[1])
+            at = member.end()
+            parts.order.append(name)
+            if name in LISTS and layout.list_name is None and data[at : at + 1] == b"[":
+                layout.list_name, layout.list_at = name, at
+                at = self._elements(data, at, layout, parts, base, shared)
+            else:
+                at = self._member(name, data, at, layout, parts)
+            if data[at : at + 1] == b",":
+                at += 1
+
+    def _member(self, name: str, data: bytes, at: int, layout: _Layout, parts: _Parts) -> int:
+        end = _value_end(data, at, b"\n  ")
+        raw = data[at:end]
+        if MARK in raw:
+            parts.marked = True
+        if name in LISTS and layout.list_name is None:
+            layout.list_name = name
+            layout.keys.append(self._key(raw))
+        elif name in SYSTEMS and parts.system is None:
+            parts.system = self._key(raw)
+        elif name in TOOLS and parts.tools is None:
+            parts.tools = self._key(raw)
+        else:
+            self.work.parsed += len(raw)
+            parts.scalars[name] = decode(raw)
+        return end
+
+    def _elements(self, data: bytes, at: int, layout: _Layout, parts: _Parts, base: _Layout | None, shared: int) -> int:
+        """Reads a list of messages from its ``[``; returns the offset behind its ``]``."""
+        if base is not None and base.list_at == at and base.list_name == layout.list_name:
+            kept = bisect_right(base.ends, shared)
+            if kept:
+                parts.kept = kept
+                layout.ends = base.ends[:kept]
+                layout.keys = base.keys[:kept]
+                at = layout.ends[-1]
+                if base.first_mark is not None and base.first_mark < kept:
+                    layout.first_mark = base.first_mark
+        if not layout.ends:
+            if data[at : at + 2] == b"[]":
+                return at + 2
+            if not _ELEMENT.match(data, at):
+                raise _CutError if len(data) - at < 8 else ValueError("not the printed form")
+        while True:
+            element = _ELEMENT.match(data, at)
+            if element is None:
+                closed = _CLOSED.match(data, at)
+                if closed is None:
+                    raise _CutError
+                return closed.end()
+            start = element.end()
+            end = _value_end(data, start, b"\n    ")
+            raw = data[start:end]
+            if layout.first_mark is None and MARK in raw:
+                layout.first_mark = len(layout.keys)
+            layout.keys.append(self._key(raw))
+            layout.ends.append(end)
+            at = end
+
+    # -- cut, or printed otherwise
+
+    def _salvage(self, data: bytes, layout: _Layout, parts: _Parts) -> None:
+        """Adds what can still be read of the element or member in which the body was cut."""
+        in_list = layout.list_at >= 0 and parts.order and parts.order[-1] == layout.list_name
+        if in_list:
+            at = layout.ends[-1] if layout.ends else layout.list_at
+            element = _ELEMENT.match(data, at)
+            value = self._rest(data[element.end() :]) if element else None
+            if isinstance(value, dict) and value.get("role") and len(value) > 1:
+                layout.keys.append(self._item(value))
+            return
+        last = None
+        for last in re.finditer(rb'\n  "((?:[^"\\\n]|\\.)*)": ?', data):
+            pass
+        name = _json_string(last[1]) if last else ""
+        value = self._rest(data[last.end() :]) if last else None
+        if value is None or not parts.order or parts.order[-1] != name:
+            return
+        if name in SYSTEMS and parts.system is None:
+            parts.system = self._item(value)
+        elif name in TOOLS and parts.tools is None:
+            parts.tools = self._item(value)
+        elif not isinstance(value, str | int | float):  # a number may have been cut inside
+            parts.scalars[name] = value
+        if MARK in data:
+            parts.marked = True
+
+    def _rest(self, raw: bytes) -> Json:
+        self.work.parsed += len(raw)
+        return salvage(raw)[0]
+
+    def _from_value(self, value: Json, layout: _Layout, parts: _Parts) -> None:
+        if not isinstance(value, dict):
+            return
+        for name, member in value.items():
+            parts.order.append(name)
+            if name in LISTS and layout.list_name is None:
+                layout.list_name = name
+                elements = member if isinstance(member, list) else [member]
+                layout.keys.extend(self._item(element) for element in elements)
+            elif name in SYSTEMS and parts.system is None:
+                parts.system = self._item(member)
+            elif name in TOOLS and parts.tools is None:
+                parts.tools = self._item(member)
+            else:
+                parts.scalars[name] = member
+        parts.marked = MARK in layout.data
+
+    # -- items
+
+    def _key(self, raw: bytes) -> Key:
+        """Key of a JSON text; parsed only when these very bytes are new to the file."""
+        self.work.hashed += len(raw)
+        mark = blake2b(raw, digest_size=16).digest()
+        key = self._known.get(mark)
+        if key is None:
+            self.work.parsed += len(raw)
+            self.long_strings = self.long_strings or (MARK not in raw and LONG.search(raw) is not None)
+            try:
+                key = self._item(stream_one(raw))
+            except RecursionError:
+                key = self._item(raw.decode("utf-8", "replace"))
+            self._known[mark] = key
+        return key
+
+    def _item(self, value: Json) -> Key:
+        key = item_key(value)
+        if key not in self.items:
+            self.items[key] = compact(value)
+        return key
+
+
+class _Parts:
+    """What a body holds besides its list of messages."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self.scalars: dict[str, Json] = {}
+        self.system: Key | None = None
+        self.tools: Key | None = None
+        self.kept = 0
+        self.marked = False
+
+
+def common_prefix(a: bytes, b: bytes) -> int:
+    """How many bytes two texts share at their start. Compared block by block at memory speed."""
+    limit = min(len(a), len(b))
+    block = 65536
+    at = 0
+    while at < limit and a[at : at + block] == b[at : at + block]:
+        at += block
+    if at >= limit:
+        return limit
+    low, high = at, min(at + block, limit)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _value_end(data: bytes, at: int, indent: bytes) -> int:
+    """Offset behind the value that starts at ``at`` and whose closing bracket, if any, stands behind ``indent``."""
+    opening = data[at : at + 1]
+    if opening in (b"{", b"["):
+        closing = b"}" if opening == b"{" else b"]"
+        if data[at + 1 : at + 2] == closing:
+            return at + 2
+        if data[at + 1 : at + 2] not in (b"\n", b"\r"):
+            raise ValueError("not the printed form")
+        end = data.find(indent + closing, at)
+        if end < 0:
+            raise _CutError
+        return end + len(indent) + 1
+    end = data.find(b"\n", at)
+    if end < 0:
+        raise _CutError
+    if data[end - 1 : end] == b"\r":
+        end -= 1
+    return end - 1 if data[end - 1 : end] == b"," else end
+
+
+def _json_string(raw: bytes) -> str:
+    return str(decode(b'"' + raw + b'"'))
