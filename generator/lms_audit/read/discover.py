@@ -154,8 +154,8 @@ def _under(path: Path, remembered: Callable[[Path], bool]) -> Iterator[LogFile]:
         yield from _walk(real, log_root(real), set(), set())
     elif stat.S_ISREG(status.st_mode):
         root = log_root(real.parent)
-        inside = real.relative_to(root).as_posix()
-        yield LogFile(path=real, root=root, inside=inside, size=status.st_size, mtime_ns=status.st_mtime_ns)
+        name = real.relative_to(root).as_posix()
+        yield LogFile(path=real, root=root, inside=name, size=status.st_size, mtime_ns=status.st_mtime_ns)
     else:
         yield _refused(real, log_root(real.parent), "not a regular file")
 
@@ -174,14 +174,14 @@ def _walk(folder: Path, root: Path, seen: set[tuple[int, int]], ours: set[Path])
         if (status.st_dev, status.st_ino) in seen:
             return
         seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as entries:
-            inside = sorted(entries, key=lambda entry: entry.name)
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
     except OSError as error:
         yield _refused(folder, root, f"folder cannot be read: {error.strerror}")
         return
-    if any(entry.name == outdir.MARKER for entry in inside):
+    if any(entry.name == outdir.MARKER for entry in entries):
         ours = ours | {folder / name for name in outdir.ours(folder)}
-    for entry in inside:
+    for entry in entries:
         path = Path(entry.path)
         try:
             if entry.is_dir():
@@ -211,8 +211,6 @@ _MAGIC = (
     (b"SQLite format 3\0", "a SQLite database"),
     (b"%PDF-", "a PDF document"),
     (b"\x89PNG", "a PNG image"),
-    (b"\xff\xfe", "UTF-16 text; save it as UTF-8 first"),
-    (b"\xfe\xff", "UTF-16 text; save it as UTF-8 first"),
 )
 # [2026-03-01 10:20:30.456] [info]  App started             lower-case level: LM Studio's Electron main.log
 _ELECTRON = re.compile(
@@ -225,6 +223,8 @@ _CONTROL = re.compile(rb"[\0-\x06\x0e-\x1a\x1c-\x1f]")
 
 def sniff(head: bytes) -> str | None:
     """What else than a server log the first bytes of a file seem to be; ``None``: a server log, or an empty one."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16, as a Windows shell writes when output is redirected
+        head = head.decode("utf-16", "replace").encode("utf-8", "replace")
     text = head.removeprefix(framing.BOM)
     if has_prefix(head) or not text.strip(b"\0 \t\r\n"):
         return None
@@ -340,10 +340,6 @@ def _place(name: str) -> tuple[str, str, int]:
         return (parent if _MONTH.fullmatch(last) else folder), dated["date"], int(dated["number"] or 0)
     numbered = _NUMBERED.fullmatch(base)
     if numbered:
-        return f"{folder}/{numbered['base']}{numbered['suffix'] or ''}", "9999", int(numbered["number"])
+        stream = f"{numbered['base']}{numbered['suffix'] or ''}"
+        return f"{folder}/{stream}" if folder else stream, "9999", int(numbered["number"])
     return name, "9999", 0
-
-
-def follows(earlier: LogFile, later: LogFile) -> bool:
-    """``later`` may go on where ``earlier`` was cut: same stream, nothing between them."""
-    return earlier.stream == later.stream and earlier.name != later.name

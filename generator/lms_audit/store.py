@@ -1,0 +1,430 @@
+"""What was read, kept between runs: one digest per log file, and each message once.
+
+In: digests from ``read``. Out: the same digests, and the contents of messages, tool sets and system members by their
+hash (``model.Library`` without ``path``, which correlation knows). Requests and figures are never kept: they are
+computed again, so there is nothing to migrate. A digest and its messages are written in one transaction; a store that
+is damaged or of another schema is set aside and filled anew.
+
+Cost: one insert per new message; memory is the set of known hashes and a cache of fixed size.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Generic, Self, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from lms_audit.errors import FAILURE, MISUSE, AuditError
+from lms_audit.model import Key, LineRange, Message, Problem, Tool
+from lms_audit.read import discover, messages
+from lms_audit.read.discover import LogFile
+from lms_audit.read.events import READER_VERSION, FileDigest
+
+SCHEMA = 1
+APPLICATION_ID = 0x4C4D5341
+"""In the header of every store: tells one of ours from any other SQLite file."""
+
+CACHE_BYTES = 16 << 20
+"""Parsed messages kept at hand, by the size of their JSON."""
+
+_TABLES = """
+CREATE TABLE file (
+    path TEXT PRIMARY KEY, root TEXT NOT NULL, inside TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    mark BLOB NOT NULL, reader INTEGER NOT NULL, digest BLOB NOT NULL, keys BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE item (key BLOB PRIMARY KEY, packed INTEGER NOT NULL, data BLOB NOT NULL);
+"""
+
+
+class StoreDamagedError(Exception):
+    """Something in the store cannot be what was written; it has to be set aside and the logs read again."""
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """A file that was read before. ``mark``: ``discover.fingerprint`` of its first ``size`` bytes."""
+
+    file: LogFile
+    mark: bytes
+    reader: int
+
+
+class Store:
+    """One SQLite file, held by one run at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
+        self._db = connection
+        self.path = path
+        self.notes: list[str] = []
+        """What the user should be told, one line each."""
+        with self._guard():
+            self._keys: set[bytes] = {row[0] for row in connection.execute("SELECT key FROM item")}
+            self._files = {known.file.path: known for known in self._rows()}
+        self._outdated = False
+        """A file was read anew: items only its earlier reading had may be left over."""
+        self._messages: _Cache[Message] = _Cache(CACHE_BYTES)
+        self._tools: _Cache[tuple[Tool, ...]] = _Cache(CACHE_BYTES // 4)
+
+    # --- opening ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def open(cls, path: Path | None, *, named: bool = False) -> Store:
+        """Open or make a store; ``None``: one that lives in memory and is gone after the run.
+
+        ``named``: the user chose the file, so that one which is no store of ours is refused, not set aside.
+        """
+        if path is None:
+            return cls(_connect(":memory:"), None)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if named:
+                _refuse_foreign(path)
+            try:
+                return cls(_connect(str(path)), path)
+            except (StoreDamagedError, sqlite3.DatabaseError) as error:
+                if _is_busy(error):
+                    raise AuditError(
+                        f"the store {path} is in use by another run; wait for it to end", FAILURE
+                    ) from None
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                aside = set_aside(path)
+                store = cls(_connect(str(path)), path)
+                store.notes.append(f"the store was {error}; it is now {aside.name}, and all logs are read again")
+                return store
+        except (OSError, sqlite3.OperationalError) as error:
+            raise AuditError(f"cannot open the store {path}: {error}", FAILURE) from None
+
+    def close(self) -> None:
+        """Fold the journal into the file and let go of it."""
+        with suppress(sqlite3.Error):
+            self._db.execute("PRAGMA optimize")
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- files ------------------------------------------------------------------------------------------------------
+
+    def known(self, path: Path) -> Known | None:
+        """What is remembered of a file."""
+        return self._files.get(path)
+
+    def unchanged(self, file: LogFile) -> bool:
+        """The file is as it was when this reader read it: it need not be opened."""
+        known = self._files.get(file.path)
+        return (
+            known is not None
+            and known.reader == READER_VERSION
+            and (known.file.size, known.file.mtime_ns) == (file.size, file.mtime_ns)
+        )
+
+    def remembers(self, path: Path) -> bool:
+        """A file of this path, or one below it, was read before."""
+        return any(known == path or known.is_relative_to(path) for known in self._files)
+
+    def below(self, scope: Iterable[Path]) -> tuple[LogFile, ...]:
+        """All files read before that the given files and folders cover."""
+        scope = tuple(scope)
+        return tuple(
+            known.file
+            for path, known in sorted(self._files.items())
+            if any(path == place or path.is_relative_to(place) for place in scope)
+        )
+
+    def digest(self, file: LogFile) -> FileDigest:
+        """The digest of a file read before, without its items, under the name the file has now.
+
+        Raises ``LookupError`` where an earlier reader wrote it in a form this one does not know.
+        """
+        try:
+            kept = unpack(self.packed(file))
+        except (zlib.error, msgspec.MsgspecError) as error:
+            if self._files[file.path].reader != READER_VERSION:
+                raise LookupError(file.path) from None
+            raise StoreDamagedError(f"damaged (digest of {file.inside}: {error})") from None
+        return renamed(kept, file.name or file.inside)
+
+    def packed(self, file: LogFile) -> bytes:
+        """The same as it is kept, see ``unpack``."""
+        with self._guard():
+            row = self._db.execute("SELECT digest FROM file WHERE path = ?", (str(file.path),)).fetchone()
+        return bytes(row[0])
+
+    def add(
+        self, file: LogFile, mark: bytes, digest: bytes, items: Mapping[Key, bytes], *, resumed: bool = False
+    ) -> None:
+        """Keep a packed digest and the items it brings, in one transaction.
+
+        ``resumed``: it continues the file's earlier digest, whose items stay.
+        """
+        keys = b"".join(map(bytes.fromhex, items))
+        before = self._files.get(file.path)
+        with self._guard(), self._transaction():
+            if resumed:
+                keys = self._keys_of(file.path) + keys
+            self._insert(items)
+            self._db.execute(
+                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    str(file.path),
+                    str(file.root),
+                    file.inside,
+                    file.size,
+                    file.mtime_ns,
+                    mark,
+                    READER_VERSION,
+                    digest,
+                    keys,
+                ),
+            )
+        self._files[file.path] = Known(file=file, mark=mark, reader=READER_VERSION)
+        self._outdated = self._outdated or (before is not None and not resumed)
+
+    def add_items(self, items: Mapping[Key, bytes]) -> None:
+        """Keep items that belong to no single file: those of records that lay across two."""
+        if items:
+            with self._guard(), self._transaction():
+                self._insert(items)
+
+    def move(self, old: LogFile, new: LogFile) -> None:
+        """A file read before is now at another place, unchanged."""
+        known = self._files.pop(old.path)
+        with self._guard(), self._transaction():
+            self._db.execute(
+                "UPDATE file SET path = ?, root = ?, inside = ?, mtime_ns = ? WHERE path = ?",
+                (str(new.path), str(new.root), new.inside, new.mtime_ns, str(old.path)),
+            )
+        self._files[new.path] = msgspec.structs.replace(known, file=new)
+
+    def twin(self, file: LogFile, exists: Callable[[Path], bool] = Path.exists) -> LogFile | None:
+        """The file as it was read at another place where it no longer is; its last part of the name is the same."""
+        mark = None
+        for known in self._files.values():
+            same = known.file.size == file.size and known.file.path.name == file.path.name
+            if same and known.reader == READER_VERSION and not exists(known.file.path):
+                mark = mark or discover.fingerprint(file.path, file.size)
+                if mark == known.mark:
+                    return known.file
+        return None
+
+    def sweep(self, extra: Iterable[Key] = ()) -> int:
+        """Drop items no file refers to any more, after files were read anew; returns how many. ``extra`` stay too."""
+        if not self._outdated:
+            return 0
+        with self._guard(), self._transaction():
+            used = {bytes.fromhex(key) for key in extra}
+            for (keys,) in self._db.execute("SELECT keys FROM file"):
+                used.update(keys[at : at + 16] for at in range(0, len(keys), 16))
+            gone = sorted(self._keys - used)
+            self._db.executemany("DELETE FROM item WHERE key = ?", ((key,) for key in gone))
+        self._keys -= set(gone)
+        self._outdated = False
+        return len(gone)
+
+    # --- items: model.Library without ``path`` ----------------------------------------------------------------------
+
+    def raw(self, key: Key) -> bytes:
+        """JSON text of a stored item as sent (compact). Raises ``KeyError``."""
+        with self._guard():
+            row = self._db.execute("SELECT packed, data FROM item WHERE key = ?", (bytes.fromhex(key),)).fetchone()
+        if row is None:
+            raise KeyError(key)
+        try:
+            data: bytes = zlib.decompress(row[1]) if row[0] else row[1]
+        except zlib.error as error:
+            raise StoreDamagedError(f"damaged (item {key}: {error})") from None
+        return data
+
+    def message(self, key: Key) -> Message:
+        """A stored message in its one shape."""
+        found = self._messages.get(key)
+        if found is None:
+            found = messages.message(key, self.raw(key))
+            self._messages.put(key, found, found.size)
+        return found
+
+    def tools(self, key: Key) -> tuple[Tool, ...]:
+        """The tools of a stored tool set, in order."""
+        found = self._tools.get(key)
+        if found is None:
+            raw = self.raw(key)
+            found = messages.tools(raw)
+            self._tools.put(key, found, len(raw))
+        return found
+
+    def system_texts(self, key: Key) -> tuple[str, ...]:
+        """The text blocks of a stored ``system`` / ``instructions`` member."""
+        return messages.system_texts(self.raw(key))
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _rows(self) -> Iterator[Known]:
+        rows = self._db.execute("SELECT path, root, inside, size, mtime_ns, mark, reader FROM file")
+        for path, root, inside, size, mtime_ns, mark, reader in rows:
+            file = LogFile(path=Path(path), root=Path(root), inside=inside, size=size, mtime_ns=mtime_ns)
+            yield Known(file=file, mark=mark, reader=reader)
+
+    def _keys_of(self, path: Path) -> bytes:
+        row = self._db.execute("SELECT keys FROM file WHERE path = ?", (str(path),)).fetchone()
+        return bytes(row[0]) if row else b""
+
+    def _insert(self, items: Mapping[Key, bytes]) -> None:
+        for key, data in items.items():
+            raw = bytes.fromhex(key)
+            if raw in self._keys:
+                continue
+            small = zlib.compress(data, 6) if len(data) > 200 else data
+            packed = len(small) < len(data)
+            row = (raw, int(packed), small if packed else data)
+            self._db.execute("INSERT OR IGNORE INTO item VALUES (?, ?, ?)", row)
+            self._keys.add(raw)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            self._keys = {row[0] for row in self._db.execute("SELECT key FROM item")}
+            raise
+        self._db.execute("COMMIT")
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """SQLite's errors as ours: a full disk is a failure, anything that cannot be is damage."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise AuditError(f"cannot use the store {self.path or 'in memory'}: {error}", FAILURE) from None
+        except sqlite3.DatabaseError as error:
+            raise StoreDamagedError(f"damaged ({error})") from None
+
+
+def pack(digest: FileDigest) -> bytes:
+    """A digest without its items as the store keeps it; made in the process that read the file."""
+    return zlib.compress(msgspec.msgpack.encode(msgspec.structs.replace(digest, items={})), 6)
+
+
+def unpack(packed: bytes) -> FileDigest:
+    """The reverse of ``pack``. Raises ``zlib.error`` or ``msgspec.MsgspecError``."""
+    return msgspec.msgpack.decode(zlib.decompress(packed), type=FileDigest)
+
+
+def renamed(digest: FileDigest, name: str) -> FileDigest:
+    """The same digest under another name, in its evidence too."""
+    if digest.name == name:
+        return digest
+
+    def moved(problem: Problem) -> Problem:
+        where = LineRange(name, problem.where.first_line, problem.where.last_line)
+        return Problem(problem.kind, problem.message, where)
+
+    return msgspec.structs.replace(
+        digest,
+        name=name,
+        problems=tuple(map(moved, digest.problems)),
+        unknown_examples=tuple(map(moved, digest.unknown_examples)),
+        tail_problems=tuple(map(moved, digest.tail_problems)),
+        tail_unknown=None if digest.tail_unknown is None else moved(digest.tail_unknown),
+    )
+
+
+def set_aside(path: Path) -> Path:
+    """Move a store that cannot be used out of the way; an earlier one set aside is replaced."""
+    aside = path.with_name(f"{path.name}.set-aside")
+    path.replace(aside)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return aside
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    """A connection that holds the file alone until it is closed, or the process dies."""
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN EXCLUSIVE")
+        _prepare(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new store; refuse one of another kind or schema."""
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if tables == 0 and version == 0:
+        for statement in filter(str.strip, _TABLES.split(";")):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        return
+    if version != SCHEMA or connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise StoreDamagedError(f"written by another version (schema {version}, not {SCHEMA})")
+    damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if damage != "ok":
+        raise StoreDamagedError(f"damaged ({str(damage).splitlines()[-1]})")
+
+
+def _refuse_foreign(path: Path) -> None:
+    """A file the user named by mistake is left alone: another program's database, a log."""
+    if path.is_dir():
+        raise AuditError(f"the store {path} is a folder; name a file", MISUSE)
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        head = file.read(discover.SNIFF_BYTES)
+    database = head.startswith(b"SQLite format 3\0") and len(head) >= 100
+    if database and int.from_bytes(head[68:72], "big") not in (0, APPLICATION_ID):
+        raise AuditError(f"{path} is a database of another program, not a store; name another file", MISUSE)
+    if discover.has_prefix(head):
+        raise AuditError(f"{path} is a log, not a store; name another file", MISUSE)
+
+
+def _is_busy(error: Exception) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorname.startswith(
+        ("SQLITE_BUSY", "SQLITE_LOCKED")
+    )
+
+
+T = TypeVar("T")
+
+
+class _Cache(Generic[T]):
+    """The values used last, up to a budget of bytes."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._used = 0
+        self._values: OrderedDict[Key, tuple[T, int]] = OrderedDict()
+
+    def get(self, key: Key) -> T | None:
+        found = self._values.get(key)
+        if found is None:
+            return None
+        self._values.move_to_end(key)
+        return found[0]
+
+    def put(self, key: Key, value: T, cost: int) -> None:
+        self._values[key] = (value, cost)
+        self._used += cost
+        while self._used > self._budget and len(self._values) > 1:
+            _, (_, freed) = self._values.popitem(last=False)
+            self._used -= freed
