@@ -1,0 +1,248 @@
+"""A request's lines -> its values, each with where it comes from.
+
+The order in which sources are asked is PRODUCT's table of metrics. What no source says stays ``None``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any
+
+from lms_audit.correlate.drafts import Draft
+from lms_audit.model import Api, Kind, Request, ResponseSource, Source, Status, ToolCall
+from lms_audit.read.events import Answer, AnswerCall, Stats, Usage
+from lms_audit.read.fold import join_answers
+from lms_audit.read.payload import decode
+
+MIN_SPAN_MS = 2000
+"""A rate from whole-second lines needs at least this span."""
+
+
+class _Values:
+    """Values of one request and their provenance; the first source that has one wins."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.provenance: dict[str, Source] = {}
+
+    def take(self, name: str, *candidates: tuple[float | int | None, Source]) -> None:
+        for value, source in candidates:
+            if value is not None:
+                self.values[name] = value
+                self.provenance[name] = source
+                return
+        self.values[name] = None
+
+
+def requests(drafts: Iterable[Draft]) -> tuple[Request, ...]:
+    """All requests, in order of arrival, with ids that do not depend on what else the log holds."""
+    drafts = tuple(drafts)
+    ids = _ids(drafts)
+    return tuple(_request(draft, ids) for draft in drafts)
+
+
+def _ids(drafts: tuple[Draft, ...]) -> list[str]:
+    """Stable ids: from time, path, model, prompt and chat id; a counter tells twins of one second apart."""
+    seen: dict[str, int] = {}
+    ids = []
+    for draft in drafts:
+        prompt = draft.prompt
+        said = (prompt.count, prompt.size, prompt.system, prompt.tools, prompt.params) if prompt is not None else None
+        chat = next((answer.chat_id for answer in draft.answers if answer.chat_id), None) if said is None else None
+        text = repr((draft.first_at, draft.method, draft.path, draft.requested_model, said, chat))
+        name = blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
+        count = seen[name] = seen.get(name, 0) + 1
+        ids.append(name if count == 1 else f"{name}-{count}")
+    return ids
+
+
+def _request(draft: Draft, ids: list[str]) -> Request:
+    answer = join_answers(draft.answers) if draft.answers else None
+    status = draft.status()
+    values = _Values()
+    _tokens(values, draft, answer, status)
+    _times(values, draft, answer)
+    text, source = _text(draft, answer)
+    calls = tool_calls(answer.calls) if answer is not None else ()
+    if calls:
+        values.provenance["tool_calls"] = Source.PREDICTION if draft.predicted else Source.PACKETS
+    known = answer is not None and status is Status.COMPLETED
+    if not known and draft.calls_line is not None and draft.calls_line == "[]":
+        known = True
+    finished = _end(draft)
+    runs_model = draft.api is not Api.OTHER
+    return Request(
+        id=ids[draft.number],
+        session_id=None,
+        received_at=draft.received_at,
+        finished_at=finished,
+        precise=draft.precise,
+        method=draft.method,
+        endpoint=draft.path.partition("?")[0] if draft.path is not None else None,
+        api=draft.api,
+        stream=draft.stream if runs_model else None,
+        message_count=_message_count(draft),
+        requested_model=draft.requested_model,
+        model=draft.tag or (answer.model if answer is not None else None),
+        kind=Kind.EMBEDDING if draft.api is Api.EMBEDDINGS else Kind.MAIN if runs_model else Kind.OTHER,
+        status=status,
+        finish_reason=_finish_reason(answer),
+        **values.values,
+        provenance=values.provenance,
+        tool_calls=calls,
+        tool_calls_known=known,
+        response_text=text,
+        response_reasoning=answer.reasoning or None if answer is not None else None,
+        response_source=source,
+        chat_id=answer.chat_id if answer is not None else None,
+        errors=tuple(dict.fromkeys(draft.errors)),
+        truncated_by_log=draft.truncated,
+        redacted=draft.redacted,
+        source=tuple(draft.source),
+        prompt=draft.prompt,
+        evidence=tuple(draft.evidence),
+        candidates=tuple(ids[number] for number in sorted(draft.rivals)),
+        timeline=tuple(sorted(draft.timeline, key=lambda event: event.at)),
+    )
+
+
+def _message_count(draft: Draft) -> int | None:
+    if draft.api in (Api.EMBEDDINGS, Api.COMPLETIONS, Api.OTHER):
+        return None
+    prompt = draft.prompt
+    if prompt is not None and prompt.list_name is not None and prompt.complete:
+        # The running line counts what the server got; a pasted body may have lost messages.
+        return draft.run_count if draft.run_count is not None and draft.api is Api.CHAT else prompt.count
+    return draft.run_count
+
+
+def _finish_reason(answer: Answer | None) -> str | None:
+    if answer is None:
+        return None
+    return answer.finish_reason or (answer.stats.stop_reason if answer.stats is not None else None)
+
+
+def _usage(draft: Draft, answer: Answer | None, status: Status) -> Usage:
+    """Token counts of the answer, where they can be believed."""
+    usage = answer.usage if answer is not None and answer.usage is not None else Usage()
+    if status is not Status.COMPLETED and not usage.input and not usage.output:
+        return Usage()  # a cancelled request says 0/0/0
+    if draft.method == "POST" and draft.precise and (not usage.input or usage.input == usage.output):
+        return Usage(output=usage.output, reasoning=usage.reasoning)  # 0.2 wrote 0, later the output once more
+    return usage
+
+
+def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status) -> None:
+    usage = _usage(draft, answer, status)
+    stats = answer.stats if answer is not None and answer.stats is not None else Stats()
+    engine, summary = draft.engine, draft.summary
+    totals = [count.total for count in draft.counts if count.total is not None]
+    total = engine.prompt_tokens if engine is not None and engine.prompt_tokens is not None else totals[-1] if totals else None
+    summary_input = summary.input if summary is not None else None
+    values.take(
+        "input_tokens",
+        (usage.input, Source.USAGE),
+        (total, Source.ENGINE),
+        (summary_input, Source.ENGINE),
+        (stats.input, Source.STATS),
+    )
+    values.take(
+        "output_tokens",
+        (usage.output, Source.USAGE),
+        (engine.eval_tokens if engine is not None else None, Source.ENGINE),
+        (summary.output if summary is not None else None, Source.ENGINE),
+        (stats.output, Source.STATS),
+    )
+    values.take("reasoning_tokens", (usage.reasoning, Source.USAGE), (stats.reasoning, Source.STATS))
+    evaluated = engine.evaluated if engine is not None else None
+    if evaluated is None:
+        evaluated = next((count.evaluated for count in reversed(draft.counts) if count.evaluated is not None), None)
+    known_input = total if total is not None else usage.input
+    cached = max(known_input - evaluated, 0) if known_input is not None and evaluated is not None else None
+    logged = next((count.cached for count in reversed(draft.counts) if count.cached is not None), None)
+    values.take(
+        "cached_tokens",
+        (cached, Source.ENGINE),
+        (logged, Source.ENGINE),
+        (summary.cached if summary is not None else None, Source.ENGINE),
+        (usage.cached, Source.USAGE),
+    )
+    values.take("evaluated_tokens", (evaluated, Source.ENGINE))
+    accepted = engine.draft_accepted if engine is not None else None
+    generated = engine.draft_generated if engine is not None else None
+    values.take("draft_accepted", (accepted, Source.ENGINE), (stats.draft_accepted, Source.STATS))
+    values.take("draft_generated", (generated, Source.ENGINE), (stats.draft_total, Source.STATS))
+
+
+def _times(values: _Values, draft: Draft, answer: Answer | None) -> None:
+    stats = answer.stats if answer is not None and answer.stats is not None else Stats()
+    engine, summary = draft.engine, draft.summary
+    end = _end(draft)
+    start = draft.received_at
+    progress = float(draft.progress[1] - draft.progress[0]) if draft.progress is not None else None
+    values.take("prompt_ms", (engine.prompt_ms if engine is not None else None, Source.ENGINE), (progress, Source.CLOCK))
+    answering = None
+    if stats.generation_ms is not None and stats.ttft_ms is not None and stats.generation_ms >= stats.ttft_ms:
+        answering = round(stats.generation_ms - stats.ttft_ms, 3)
+    elif stats.generation_ms is not None:
+        answering = stats.generation_ms  # MLX counts without the time to the first token
+    span = _span(draft.first_token_at, end)
+    generation = engine.eval_ms if engine is not None else None
+    values.take("generation_ms", (generation, Source.ENGINE), (answering, Source.STATS), (span, Source.CLOCK))
+    values.take(
+        "ttft_ms",
+        (stats.ttft_ms, Source.STATS),
+        (summary.ttft_ms if summary is not None else None, Source.ENGINE),
+        (_span(start, draft.first_token_at), Source.CLOCK),
+    )
+    values.take("elapsed_ms", (_span(start, end), Source.CLOCK))
+    launched = next((engine.launched_at for engine in draft.engines if engine.launched_at is not None), draft.begin_at)
+    values.take("queue_ms", (_span(draft.running_at, launched), Source.CLOCK))
+    values.take("thinking_ms", (draft.thinking_ms, Source.STATS))
+    output = values.values["output_tokens"]
+    rate = None
+    if output and span is not None and span >= MIN_SPAN_MS and generation is None and answering is None:
+        rate = round(output / (span / 1000), 3)
+    values.take(
+        "tokens_per_second",
+        (engine.tokens_per_second if engine is not None else None, Source.ENGINE),
+        (stats.tokens_per_second, Source.STATS),
+        (summary.tokens_per_second if summary is not None else None, Source.ENGINE),
+        (rate, Source.CLOCK),
+    )
+
+
+def _end(draft: Draft) -> int | None:
+    """When it ended: a disconnect ends it, whatever comes late; then the first line that says so."""
+    for at in (draft.disconnected_at, draft.failed_at, draft.finished_at, draft.answered_at):
+        if at is not None:
+            return at
+    return None
+
+
+def _span(start: int | None, end: int | None) -> float | None:
+    return float(end - start) if start is not None and end is not None and end >= start else None
+
+
+def _text(draft: Draft, answer: Answer | None) -> tuple[str | None, ResponseSource | None]:
+    if answer is not None and (answer.text is not None or answer.calls or answer.reasoning):
+        source = ResponseSource.PREDICTION if draft.predicted or not draft.has_packets else ResponseSource.PACKETS
+        return answer.text or "", source
+    if draft.accumulated is not None:
+        return draft.accumulated, ResponseSource.ACCUMULATED
+    return None, None
+
+
+def tool_calls(calls: Iterable[AnswerCall]) -> tuple[ToolCall, ...]:
+    """Calls with their arguments parsed where they are JSON."""
+    return tuple(tool_call(call.id, call.name, call.arguments) for call in calls)
+
+
+def tool_call(identity: str | None, name: str, arguments: str) -> ToolCall:
+    """One call; arguments that are no JSON stay the raw string and are marked malformed."""
+    try:
+        value = decode(arguments.encode("utf-8", "replace")) if arguments.strip() else {}
+    except ValueError:
+        return ToolCall(identity, name, arguments, malformed=True)
+    return ToolCall(identity, name, value)
