@@ -64,7 +64,7 @@ BOM = b"\xef\xbb\xbf"
 class Record:
     """A prefixed line and its continuation lines, as bytes."""
 
-    __slots__ = ("at", "data", "form", "level", "line", "lines", "precise", "start", "text_at")
+    __slots__ = ("at", "breaks", "data", "form", "level", "line", "precise", "start", "text_at")
 
     def __init__(self, data: bytes, start: int, line: int) -> None:
         self.data = data
@@ -72,7 +72,8 @@ class Record:
         """Offset of the first byte in the file."""
         self.line = line
         """1-based number of the first line."""
-        self.lines = data.count(b"\n") + (0 if data.endswith(b"\n") else 1)
+        self.breaks = data.count(b"\n")
+        """Line breaks in the record."""
         self.form: Form | None = None
         """``None``: text before the first prefixed line."""
         self.at: Millis | None = None
@@ -91,7 +92,7 @@ class Record:
     @property
     def end_line(self) -> int:
         """1-based number of the last line."""
-        return self.line + max(self.lines, 1) - 1
+        return self.line + self.breaks - (1 if self.breaks and self.data.endswith(b"\n") else 0)
 
     def _read_prefix(self) -> None:
         data = self.data
@@ -157,14 +158,12 @@ def records(chunks: Iterable[bytes], *, start: int = 0, line: int = 1) -> Iterat
         starts = list(_starts(buffer, scanned, len(buffer) - REACH))
         scanned = max(scanned, len(buffer) - REACH)
         if starts:
-            begin = 0
             for record in _cut(buffer, starts, start, line):
                 yield record
-                begin += len(record.data)
-                line += record.data.count(b"\n")
-            del buffer[:begin]
-            start += begin
-            scanned -= begin
+                line = record.line + record.breaks
+            del buffer[: starts[-1]]
+            start += starts[-1]
+            scanned -= starts[-1]
     for record in _cut(buffer, [*_starts(buffer, scanned, len(buffer)), len(buffer)], start, line):
         if record.data:
             yield record
@@ -184,6 +183,7 @@ def _cut(buffer: bytearray, ends: list[int], start: int, line: int) -> Iterator[
     for end in ends:
         with memoryview(buffer) as view:
             data = bytes(view[begin:end])
-        yield Record(data, start + begin, line)
-        line += data.count(b"\n")
+        record = Record(data, start + begin, line)
+        yield record
+        line += record.breaks
         begin = end

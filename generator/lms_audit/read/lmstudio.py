@@ -549,8 +549,6 @@ class Reader:
         self.last_at = at
         self.seen_debug = self.seen_debug or record.level == "DEBUG"
         line = _line(record, at, number, end_line)
-        if b"\xef\xbf\xbd" not in record.data:
-            self._check_encoding(record, line)
         for rule in RULES:
             match = rule.pattern.match(line.rest)
             if match is not None:
@@ -559,8 +557,12 @@ class Reader:
                     self.seen_running = self.seen_running or rule.name == "running"
                     self.fold.end(line.model)
                 event = rule.build(self, line, match) if rule.build is not None else None
+                if rule.name != "request":  # a body's encoding is checked where it is parsed
+                    self._check_encoding(record, line)
                 return [event] if event is not None else []
-        return self._other(record, line)
+        events = self._other(record, line)
+        self._check_encoding(record, line)
+        return events
 
     def _check_encoding(self, record: Record, line: Line) -> None:
         if record.data.isascii():
