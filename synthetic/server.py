@@ -1,0 +1,441 @@
+"""LM Studio as its log shows it: requests come in, log lines and answers go out, and the truth is written down beside them.
+
+The answer to a request is scripted by whoever sends it; the server decides when it comes. One ``LmStudio`` serves any
+number of clients and models at once.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from synthetic.answers import (
+    delta_choice,
+    deltas_of,
+    message_object,
+    partial,
+    pieces_of,
+    prediction,
+    python_like,
+    reasoning_tokens,
+    response_object,
+    usage_of,
+    written_tokens,
+)
+from synthetic.clock import Clock, Future
+from synthetic.engine import Engine, Model, Work
+from synthetic.jsonlike import MARK, Body, Item, print_body, stringify
+from synthetic.truth import Answer, Ledger, Truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from synthetic.clock import Process
+    from synthetic.writer import LogFiles
+
+CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
+APIS = {CHAT: "openai.chat", MESSAGES: "anthropic.messages", RESPONSES: "openai.responses"}
+
+DISCONNECTED = (
+    b"[LM STUDIO SERVER] Client disconnected. Stopping generation... "
+    b"(If the model is busy processing the prompt, it will finish first.)"
+)
+LIVE_EVERY_MS = 3000
+
+
+@dataclass(slots=True)
+class Settings:
+    """LM Studio's logging settings; they may change while it runs."""
+
+    full: bool = False
+    """``fileLoggingMode: full``: strings are not shortened."""
+    tokens: bool = False
+    """``logIncomingTokens``: a record per packet."""
+
+
+@dataclass(slots=True)
+class Post:
+    """A request as a client sends it, with the answer it is going to get."""
+
+    path: str
+    body: Body
+    prompt: list[Item]
+    """What the engine reads, in the order of the template: tools and system first."""
+    message_count: int
+    answer: Answer
+    client: str
+    session: str
+    project: str | None = None
+    parent_session: str | None = None
+    kind: str = "main"
+    cancel_after_ms: float | None = None
+    """The client goes away this long after the request, unless it has the answer by then."""
+    template_error: str | None = None
+    """The prompt template fails with this text; there is no answer."""
+    on_packet: Callable[[int], None] | None = None
+    """Called before packet n of a logged stream is written."""
+
+    def member(self, name: str) -> Any:
+        return next((value for key, value in self.body if key == name), None)
+
+
+@dataclass(slots=True)
+class Job:
+    """A request on its engine."""
+
+    post: Post
+    truth: Truth
+    engine: Engine
+    work: Work
+    tag: str
+    """Model tag of its lines."""
+    gone: Future[None]
+    """Set when the client leaves."""
+    tokens: int
+    """Length of the answer."""
+    write_ms: float = 0.0
+    """How long writing it takes."""
+
+
+class LmStudio:
+    """The server and its log."""
+
+    def __init__(
+        self, clock: Clock, log: LogFiles, settings: Settings, *, seed: int, utc_offset_h: float = 1.0, port: int = 1234
+    ) -> None:
+        self.clock = clock
+        self.log = log
+        self.settings = settings
+        self.ledger = Ledger()
+        self.rng = random.Random(seed)
+        self.offset_s = int(utc_offset_h * 3600)
+        self.port = port
+        self.models: list[Model] = []
+        self._engines: dict[str, Engine] = {}
+
+    # --- what everybody may call ------------------------------------------------------------------------------------
+
+    def record(self, level: bytes, message: bytes | str) -> None:
+        self.log.record(self.clock.now, level, message.encode() if isinstance(message, str) else message)
+
+    def start(self, models: Sequence[Model]) -> None:
+        """The lines of a server start; models load when they are first used."""
+        self.models = list(models)
+        tag = "[LM STUDIO SERVER]"
+        self.record(b"INFO", f"{tag} Success! HTTP server listening on port {self.port}")
+        self.record(b"INFO", "")
+        self.record(b"INFO", f"{tag} Supported endpoints:")
+        for group, endpoints in ENDPOINTS:
+            self.record(b"INFO", f"{tag}   {group}")
+            for endpoint in endpoints:
+                verb, path = endpoint.split(" ")
+                self.record(b"INFO", f"{tag}    ->  {verb} http://localhost:{self.port}{path}")
+        self.record(b"INFO", "")
+        self.record(b"INFO", f"{tag} Logs are saved into /Users/mika/.lmstudio/server-logs")
+        self.record(b"INFO", "Server started.")
+        self.record(b"INFO", "Just-in-time model loading active.")
+
+    def stop(self) -> None:
+        """The lines of a server stop; engines are gone with it."""
+        self.record(b"INFO", "Server stopped.")
+        self._engines.clear()
+
+    def load(self, model: Model) -> Engine:
+        """The engine of a model; it begins to load now unless it already has."""
+        engine = self._engines.get(model.name)
+        if engine is None:
+            engine = Engine(self.clock, model, self.rng, self.record)
+            self._engines[model.name] = engine
+            self.clock.spawn(engine.loading())
+        return engine
+
+    def unload(self, model: Model, reason: str) -> None:
+        """A model goes, and with it everything its slots had cached."""
+        if self._engines.pop(model.name, None) is not None:
+            self.record(b"INFO", f"[LMSAuthenticator][Client=lms][Endpoint=unloadModel] Unloading model: {model.name}")
+            self.record(b"INFO", f"Unloading model {model.name} due to {reason}")
+
+    def get(self, path: str) -> None:
+        """A request that runs no model."""
+        self._note("GET", path)
+        self.record(b"DEBUG", f"Received request: GET to {path}")
+        if path == "/v1/models":
+            listing = {
+                "data": [{"id": m.name, "object": "model", "owned_by": "organization_owner"} for m in self.models],
+                "object": "list",
+            }
+            self.record(b"INFO", b"Returning " + stringify(listing))
+        elif path == "/api/v1/models":
+            self.record(b"INFO", f"Returning {len(self.models)} models from v1 API")
+
+    def list_loaded(self, client: str = "lms") -> None:
+        """What ``lms ps`` and tray tools leave; no HTTP request."""
+        self.record(b"INFO", f"[LMSAuthenticator][Client={client}][Endpoint=listLoaded] Listing loaded models")
+
+    def count_tokens(self, body: Body) -> None:
+        """Claude Code asks for a count; LM Studio does not know the route."""
+        path = f"{MESSAGES}/count_tokens"
+        self._note("POST", path)
+        printed = print_body(body, full=self.settings.full)
+        self.record(b"DEBUG", f"Received request: POST to {path} with body ".encode() + printed)
+        self.record(b"ERROR", f"Unexpected endpoint or method. (POST {path}?beta=true). Returning 200 anyway")
+
+    def post(self, post: Post) -> Future[Answer | None]:
+        """A request that runs a model; the future has the answer, ``None`` when there was none."""
+        return self.clock.spawn(self._serve(post))
+
+    def call_id(self) -> str:
+        """An id as LM Studio gives its tool calls."""
+        return str(self.rng.randrange(100_000_000, 1_000_000_000))
+
+    # --- one request ------------------------------------------------------------------------------------------------
+
+    def _note(self, method: str, path: str) -> Truth:
+        truth = Truth(len(self.ledger.requests), self.clock.now, method, path, APIS.get(path, "other"))
+        self.ledger.requests.append(truth)
+        return truth
+
+    def _serve(self, post: Post) -> Process[Answer | None]:
+        model = self._model(post.member("model"))
+        tag = f"[{model.name}]"
+        truth = self._note("POST", post.path)
+        self._describe(truth, post, model)
+        printed = print_body(post.body, full=self.settings.full)
+        truth.truncated_by_log = not self.settings.full and MARK.encode() in printed
+        self.record(b"DEBUG", f"Received request: POST to {post.path} with body ".encode() + printed)
+        gone: Future[None] = Future()
+        if post.cancel_after_ms is not None:
+            self.clock.at(self.clock.now + post.cancel_after_ms, lambda: self._leave(truth, gone))
+
+        engine = self.load(model)
+        if not engine.ready.done:
+            yield engine.ready
+        yield self.rng.uniform(3, 20)
+        self._log_running(post, truth, tag)
+        if post.template_error is not None:
+            self._fail(truth, tag, post.template_error)
+            return None
+        while (turn := engine.free()) is not None:
+            yield turn
+        yield self.rng.uniform(2, 10)
+        prompt_tokens = sum(item.tokens for item in post.prompt)
+        if prompt_tokens > model.context:
+            self._overflow(truth, engine, tag, prompt_tokens)
+            return None
+        work = engine.launch(post.prompt)
+        if model.dialect != "mlx":
+            truth.slot, truth.task = work.slot.number, work.task
+        truth.cached_tokens, truth.input_tokens = work.cached, work.total
+        engine.log_launch(work)
+        job = Job(post, truth, engine, work, tag, gone, written_tokens(post.answer))
+        yield from self._read(job)
+        written = 0
+        if not gone.done:
+            truth.prompt_ms = work.prompt_ms
+            truth.chat_id = self._chat_id() if post.path == CHAT else None
+            job.write_ms = engine.write_ms(work, job.tokens)
+            written = yield from self._write(job)
+        if gone.done:
+            self._stop(job, written)
+            return None
+        self._finish(job)
+        return post.answer
+
+    def _describe(self, truth: Truth, post: Post, model: Model) -> None:
+        truth.client, truth.session, truth.project = post.client, post.session, post.project
+        truth.parent_session, truth.kind = post.parent_session, post.kind
+        truth.stream = bool(post.member("stream"))
+        truth.message_count = post.message_count
+        truth.requested_model, truth.model = post.member("model"), model.name
+        truth.answer = post.answer
+
+    def _log_running(self, post: Post, truth: Truth, tag: str) -> None:
+        what = "Anthropic messages API" if post.path == MESSAGES else "chat completion"
+        self.record(b"INFO", f"{tag} Running {what} on conversation with {truth.message_count} messages.")
+        if truth.stream:
+            streaming = "Streaming Anthropic response..." if post.path == MESSAGES else "Streaming response..."
+            self.record(b"INFO", f"{tag} {streaming}")
+        elif post.path == RESPONSES:
+            self.record(b"INFO", f"{tag} Generating synchronous v1/responses response...")
+
+    def _read(self, job: Job) -> Process[None]:
+        """Prompt processing: progress in batches, live lines of the engine every few seconds.
+
+        A client that leaves meanwhile is noticed at the end of a batch.
+        """
+        work, begun = job.work, self.clock.now
+        self.record(b"INFO", f"{job.tag} Prompt processing progress: 0.0%")
+        steps = min(max(int(work.prompt_ms / LIVE_EVERY_MS), 1), 12)
+        for step in range(1, steps + 1):
+            yield work.prompt_ms / steps
+            if step < steps:
+                at = work.cached + (work.total - work.cached) * step / steps
+                self.record(b"INFO", f"{job.tag} Prompt processing progress: {100 * at / work.total:.1f}%")
+                job.engine.log_reading(work, step / steps, self.clock.now - begun)
+            if job.gone.done:
+                return
+        self.record(b"INFO", f"{job.tag} Prompt processing progress: 100.0%")
+
+    def _write(self, job: Job) -> Process[int]:
+        """The answer, in steps: live lines, and packets where they are logged. Returns the tokens written."""
+        post, truth, written = job.post, job.truth, job.tokens
+        if self.settings.tokens and truth.stream and post.path == CHAT:
+            return (yield from self._stream(job))
+        if self.settings.tokens and not truth.stream:
+            self._build_up(post.answer, job.tag)
+        steps = min(max(int(job.write_ms / LIVE_EVERY_MS), 1), 40)
+        each = job.write_ms / steps
+        leaves_ms = truth.received_ms + (float("inf") if post.cancel_after_ms is None else post.cancel_after_ms)
+        for step in range(1, steps + 1):
+            reached = written * step // steps
+            left = leaves_ms - self.clock.now
+            if left < each:
+                yield max(left, 0) + 20
+                return reached - int(written / steps * (1 - left / each))
+            yield each
+            if step < steps and reached >= 100:
+                job.engine.log_writing(job.work, reached, 1000 * written / job.write_ms)
+        return written
+
+    def _stream(self, job: Job) -> Process[int]:
+        """A packet per token, then one with the finish reason, then one with usage where the client asked for it."""
+        post, truth, answer = job.post, job.truth, job.post.answer
+        truth.answer_logged = True
+        deltas = list(deltas_of(answer))
+        created = int(self.clock.now // 1000) - self.offset_s
+        for number, delta in enumerate(deltas):
+            if job.gone.done:
+                return job.tokens * number // len(deltas)
+            if post.on_packet is not None:
+                post.on_packet(number)
+            self._packet(job, created, [delta_choice(delta, None)])
+            yield job.write_ms / len(deltas)
+        if not job.gone.done:
+            self._packet(job, created, [delta_choice({}, answer.finish_reason)])
+            options = post.member("stream_options")
+            if isinstance(options, dict) and options.get("include_usage"):
+                truth.usage_logged = True
+                self._packet(job, created, [], usage_of(job.work.total, job.tokens, answer))
+        return job.tokens
+
+    def _packet(self, job: Job, created: int, choices: list[Any], usage: Any = None) -> None:
+        packet = {
+            "id": job.truth.chat_id,
+            "object": "chat.completion.chunk",
+            "created": created,
+            "model": job.truth.model,
+            "system_fingerprint": job.truth.model,
+            "choices": choices,
+        }
+        if usage is not None:
+            packet["usage"] = usage
+        self.record(b"INFO", f"{job.tag} Generated packet: ".encode() + stringify(packet))
+
+    def _build_up(self, answer: Answer, tag: str) -> None:
+        """Cumulative lines of an answer that is not streamed, with ``logIncomingTokens``."""
+        pieces = list(pieces_of(answer.text))
+        for number in range(1, len(pieces) + 1):
+            so_far = "".join(pieces[:number]).replace("\n", "\\n")
+            self.record(b"INFO", f"{tag} Accumulated {number} tokens  {so_far}")
+        for call in answer.calls:
+            self.record(b"INFO", f"{tag} Start to generate a tool call...")
+            self.record(b"INFO", f"{tag} Tool name generated: {call.name}")
+            for end in range(8, len(call.arguments) + 8, 8):
+                self.record(b"INFO", f"{tag} Accumulating tool call arguments: {call.arguments[:end]}")
+            self.record(b"INFO", f"{tag} Model generated a tool call.")
+
+    def _finish(self, job: Job) -> None:
+        post, truth, engine, answer, tag = job.post, job.truth, job.engine, job.post.answer, job.tag
+        truth.status, truth.finish_reason = "completed", answer.finish_reason
+        truth.output_tokens, truth.generation_ms = job.tokens, job.write_ms
+        truth.reasoning_tokens = reasoning_tokens(answer)
+        truth.timing_logged = engine.model.dialect != "mlx"
+        engine.log_timing(job.work, job.work.prompt_ms, job.write_ms, job.tokens)
+        engine.log_release(job.work, job.tokens)
+        # Clients send reasoning back in a form of its own, or not at all: the cache ends where it began.
+        engine.release(job.work, job.tokens, None if answer.reasoning else answer)
+        truth.finished_ms = self.clock.now
+        if truth.stream:
+            what = "Anthropic response" if post.path == MESSAGES else "response"
+            self.record(b"INFO", f"{tag} Finished streaming {what}")
+            return
+        truth.answer_logged = truth.usage_logged = True
+        start_s = int(truth.received_ms // 1000) - self.offset_s
+        if post.path == CHAT:
+            calls = ", ".join(python_like(call) for call in answer.calls)
+            self.record(b"INFO", f"{tag} Model generated tool calls: [{calls}]")
+            whole = prediction(truth, start_s)
+        elif post.path == RESPONSES:
+            whole = response_object(truth, start_s, self._chat_id()[9:])
+        else:
+            whole = message_object(truth, self._chat_id()[9:])
+        what = "Generated synchronous v1/responses response" if post.path == RESPONSES else "Generated prediction"
+        self.record(b"INFO", f"{tag} {what}: ".encode() + stringify(whole))
+
+    # --- ends that are not good ones --------------------------------------------------------------------------------
+
+    def _leave(self, truth: Truth, gone: Future[None]) -> None:
+        if truth.finished_ms is None:
+            self.record(b"INFO", DISCONNECTED)
+            gone.set(None)
+
+    def _stop(self, job: Job, reached: int) -> None:
+        """The client is gone: the engine drops the task, and its timing with it."""
+        truth = job.truth
+        truth.status, truth.finish_reason = "cancelled", None
+        truth.answer = partial(truth.answer, reached)
+        if job.engine.model.dialect != "mlx":
+            job.engine.debug(f"W srv          stop: cancel task, id_task = {job.work.task}")
+        job.engine.log_release(job.work, reached)
+        job.engine.release(job.work, reached)
+        truth.finished_ms = self.clock.now
+        if truth.stream:
+            what = "Anthropic response" if job.post.path == MESSAGES else "response"
+            self.record(b"INFO", f"{job.tag} Finished streaming {what}")
+
+    def _fail(self, truth: Truth, tag: str, error: str) -> None:
+        truth.status, truth.answer = "error", Answer()
+        truth.errors = (error,)
+        truth.finished_ms = self.clock.now
+        self.record(b"ERROR", f"{tag} {error}")
+
+    def _overflow(self, truth: Truth, engine: Engine, tag: str, tokens: int) -> None:
+        """A prompt longer than the context: the engine takes the task and gives it up at once."""
+        limit = engine.model.context
+        work = engine.launch([])
+        truth.slot, truth.task, truth.input_tokens = work.slot.number, work.task, None
+        text = f"request ({tokens} tokens) exceeds the available context size ({limit} tokens), try increasing it"
+        engine.debug(f"I slot launch_slot_: id  {work.slot.number} | task {work.task} | processing task, is_child = 0")
+        engine.debug(f"E srv    send_error: task id = {work.task}, error: {text}")
+        engine.release(work, 0)
+        detail = {
+            "error": {"code": 400, "message": text, "type": "exceed_context_size_error", "n_prompt_tokens": tokens}
+        }
+        self._fail(truth, tag, f"Engine protocol predict request returned 400: {json.dumps(detail)}")
+
+    # --- small things -----------------------------------------------------------------------------------------------
+
+    def _model(self, wanted: Any) -> Model:
+        """The model asked for, or, as LM Studio does, the first one there is."""
+        return next((model for model in self.models if model.name == wanted), self.models[0])
+
+    def _chat_id(self) -> str:
+        return "chatcmpl-" + "".join(self.rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=22))
+
+
+ENDPOINTS = (
+    ("LM Studio API", ("GET /api/v1/models", "POST /api/v1/chat", "POST /api/v1/models/load")),
+    (
+        "OpenAI-compatible",
+        (
+            "GET /v1/models",
+            "POST /v1/responses",
+            "POST /v1/chat/completions",
+            "POST /v1/completions",
+            "POST /v1/embeddings",
+        ),
+    ),
+    ("Anthropic-compatible", ("POST /v1/messages",)),
+)
