@@ -317,6 +317,8 @@ class Session(Struct, frozen=True, kw_only=True):
     started_at: Millis | None = None
     ended_at: Millis | None = None
     request_ids: tuple[str, ...]
+    inferred: str | None = None
+    """How its requests were put together where there are no messages to compare (embeddings, bodies not logged)."""
 
 
 class Entry(Struct, frozen=True):
