@@ -138,7 +138,13 @@ def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status
     stats = answer.stats if answer is not None and answer.stats is not None else Stats()
     engine, summary = draft.engine, draft.summary
     totals = [count.total for count in draft.counts if count.total is not None]
-    total = engine.prompt_tokens if engine is not None and engine.prompt_tokens is not None else totals[-1] if totals else None
+    total = (
+        engine.prompt_tokens
+        if engine is not None and engine.prompt_tokens is not None
+        else totals[-1]
+        if totals
+        else None
+    )
     summary_input = summary.input if summary is not None else None
     values.take(
         "input_tokens",
@@ -181,7 +187,9 @@ def _times(values: _Values, draft: Draft, answer: Answer | None) -> None:
     end = _end(draft)
     start = draft.received_at
     progress = float(draft.progress[1] - draft.progress[0]) if draft.progress is not None else None
-    values.take("prompt_ms", (engine.prompt_ms if engine is not None else None, Source.ENGINE), (progress, Source.CLOCK))
+    values.take(
+        "prompt_ms", (engine.prompt_ms if engine is not None else None, Source.ENGINE), (progress, Source.CLOCK)
+    )
     answering = None
     if stats.generation_ms is not None and stats.ttft_ms is not None and stats.generation_ms >= stats.ttft_ms:
         answering = round(stats.generation_ms - stats.ttft_ms, 3)
