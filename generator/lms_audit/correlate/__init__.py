@@ -23,6 +23,9 @@ from lms_audit.model import Audit, FileHealth, Library, LogSettings
 from lms_audit.read.join import Stretch
 
 
+NO_SETTINGS = LogSettings()
+
+
 class Correlated(Struct, frozen=True):
     """What a run knows, and the tree its prompts are paths of."""
 
@@ -36,7 +39,7 @@ def correlate(
     clients: Clients,
     *,
     files: tuple[FileHealth, ...] = (),
-    settings: LogSettings = LogSettings(),
+    settings: LogSettings = NO_SETTINGS,
     log_roots: tuple[str, ...] = (),
 ) -> Correlated:
     """Requests, sessions and conversations of all events."""

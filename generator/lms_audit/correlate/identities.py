@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from lms_audit.correlate.client_rules import UNKNOWN
 from lms_audit.correlate.clients import Clients, Identity, Recognizer
 from lms_audit.correlate.conversation import PromptTree
-from lms_audit.correlate.projects import Project, project_of
+from lms_audit.correlate.projects import project_of
 from lms_audit.model import Api, Kind, Library, Request, Session
 
 NOBODY = Identity()
@@ -27,7 +27,7 @@ class Identities:
         self._clients = clients
         self._recognizer = Recognizer(clients, library, tree)
         self._identities: dict[str, Identity] = {}
-        self._projects: dict[str, Project] = {}
+        self._projects: dict[str, str] = {}
 
     def recognise(self, requests: Iterable[Request]) -> tuple[Request, ...]:
         """Requests with what their own bodies say of client, purpose and project."""
@@ -39,7 +39,7 @@ class Identities:
         found = self._recognizer.recognise(request.prompt, request.api)
         self._identities[request.id] = found.identity
         if found.project is not None:
-            self._projects[request.id] = found.project
+            self._projects[request.id] = found.project.path
         named = _identified(request, found.identity)
         return replace(
             named,
@@ -51,7 +51,7 @@ class Identities:
     def settle(
         self, requests: Sequence[Request], sessions: Sequence[Session]
     ) -> tuple[tuple[Request, ...], tuple[Session, ...]]:
-        """Requests and sessions with what belonging together adds. A session is settled after the one that caused it."""
+        """Requests and sessions with what belonging together adds; a session comes after the one that caused it."""
         by_id = {request.id: request for request in requests}
         clients: dict[str, Identity] = {}
         projects: dict[str, str | None] = {}
@@ -84,7 +84,7 @@ class Identities:
         return max(named, key=lambda identity: (counts[identity.client], identity.confidence))
 
     def _project(self, members: Sequence[Request]) -> str | None:
-        counts = Counter(self._projects[request.id].path for request in members if request.id in self._projects)
+        counts = Counter(self._projects[request.id] for request in members if request.id in self._projects)
         if counts:
             return counts.most_common(1)[0][0]
         found = project_of(None, (call.arguments for request in members for call in request.tool_calls))
