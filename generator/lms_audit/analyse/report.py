@@ -46,7 +46,8 @@ class Row(Struct, frozen=True):
     label: str
     cells: tuple[Figure, ...]
     link: str | None = None
-    """``request:<id>``, ``session:<id>``, ``tool:<name>``, ``model:<name>``, ``client:<id>``, ``project:<name>``; views make the URL."""
+    """``request:<id>``, ``session:<id>``, ``tool:<name>``, ``model:<name>``, ``client:<id>``, ``project:<name>``; views
+    make the URL."""
 
 
 class Table(Struct, frozen=True):
@@ -90,8 +91,8 @@ class CacheBreak(Struct, frozen=True, kw_only=True):
     against_id: str
     """The request it is compared with: its parent, or the one that used the model before it."""
     cause: str
-    """``date or clock``, ``reminder moved``, ``history edited``, ``tool set changed``, ``system prompt changed``, ``compaction``,
-    ``another request took the slot``, ``model reload``, ``unknown``."""
+    """``date or clock``, ``reminder moved``, ``history edited``, ``tool set changed``, ``system prompt changed``,
+    ``compaction``, ``another request took the slot``, ``model reload``, ``model changed``, ``unknown``."""
     position: int | None
     """Index of the first message that differs; ``None`` where the system member or the tools differ."""
     before: Key | None
@@ -193,8 +194,7 @@ class SpeedBin(Struct, frozen=True):
 
 
 class SpeedLaw(Struct, frozen=True):
-    """How one kind of work slows down with context: measured points, binned medians and a straight line through
-    milliseconds per token."""
+    """How one kind of work slows down with context: points, binned medians, a straight line through ms per token."""
 
     model: str
     work: str
@@ -228,7 +228,11 @@ class Gap(Struct, frozen=True):
 
 
 class Composition(Struct, frozen=True):
-    """Bytes of a request's prompt by kind: ``system``, ``tools``, ``user``, ``assistant``, ``reasoning``, ``tool: NAME`` …"""
+    """Bytes of a request's prompt by kind; together the whole prompt.
+
+    ``system`` (member or message), ``developer``, ``tools`` (schemas), ``user``, ``assistant``, ``reasoning``,
+    ``tool calls``, ``tool: NAME`` (results of a tool), ``media``, ``other``.
+    """
 
     request_id: str
     bytes: dict[str, int]
@@ -269,7 +273,7 @@ class Report(Struct, frozen=True, kw_only=True):
     """Worst first."""
     sessions: dict[str, SessionFigures]
     idle_ms: dict[str, float | None]
-    """Request id -> gap since its session's previous request ended; ``None`` for the first and where times are missing."""
+    """Request id -> gap since its session's previous request ended; ``None`` for the first or without times."""
     cache_breaks: tuple[CacheBreak, ...]
     composition: dict[str, Composition]
     ledger: tuple[LedgerLine, ...]

@@ -1,0 +1,87 @@
+"""What became of every tool call, and which files were touched.
+
+In: the requests, in order of arrival. Out: ``CallFacts`` per call, and the index of files. Cost: one pass over the
+calls; results are looked at only as far as ``outcomes`` says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from lms_audit.analyse.call_kinds import POLLING, base_name, command_of, kind_of, paths_of, telling_argument
+from lms_audit.analyse.items import text_bytes
+from lms_audit.analyse.outcomes import outcome_of
+from lms_audit.analyse.report import CallFacts, FileTouched, ToolKind
+from lms_audit.model import Json, Request, ToolCall
+
+
+def _same(name: str, arguments: Json) -> bytes:
+    """Equal for calls with the same name and arguments, whatever the order of members."""
+    try:
+        text = json.dumps(arguments, sort_keys=True)
+    except RecursionError:
+        text = ""
+    return blake2b(f"{name}\0{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _facts(request: Request, index: int, call: ToolCall, nth: int) -> CallFacts:
+    kind = kind_of(call.name, call.arguments)
+    argument = telling_argument(kind, call.arguments)
+    outcome, reason, code = outcome_of(kind, command_of(call.arguments), call)
+    paths = paths_of(kind, call.arguments, request.project)
+    return CallFacts(
+        request_id=request.id,
+        session_id=request.session_id,
+        index=index,
+        name=call.name,
+        kind=kind,
+        argument=argument,
+        outcome=outcome,
+        reason=reason,
+        exit_code=code,
+        malformed=call.malformed,
+        nth=nth,
+        result_bytes=None if call.result is None else text_bytes(call.result),
+        reads=paths if kind is ToolKind.READ else (),
+        edits=() if kind is ToolKind.READ else paths,
+    )
+
+
+def call_facts(requests: Iterable[Request]) -> dict[str, tuple[CallFacts, ...]]:
+    """Facts of all calls, by request, in order of arrival."""
+    made: Counter[tuple[str | None, bytes]] = Counter()
+    facts: dict[str, tuple[CallFacts, ...]] = {}
+    for request in requests:
+        held = []
+        for index, call in enumerate(request.tool_calls):
+            nth = 1
+            if base_name(call.name) not in POLLING:
+                same = (request.session_id or request.id, _same(call.name, call.arguments))
+                made[same] += 1
+                nth = made[same]
+            held.append(_facts(request, index, call, nth))
+        if held:
+            facts[request.id] = tuple(held)
+    return facts
+
+
+def files_touched(calls: Iterable[CallFacts]) -> tuple[FileTouched, ...]:
+    """Every path read or edited, most edited first, then most read."""
+    reads: Counter[str] = Counter()
+    edits: Counter[str] = Counter()
+    sessions: dict[str, dict[str, None]] = {}
+    requests: dict[str, dict[str, None]] = {}
+    for call in calls:
+        reads.update(call.reads)
+        edits.update(call.edits)
+        for path in (*call.reads, *call.edits):
+            requests.setdefault(path, {})[call.request_id] = None
+            if call.session_id is not None:
+                sessions.setdefault(path, {})[call.session_id] = None
+    return tuple(
+        FileTouched(path, reads[path], edits[path], tuple(sessions.get(path, ())), tuple(touched))
+        for path, touched in sorted(requests.items(), key=lambda pair: (-edits[pair[0]], -reads[pair[0]], pair[0]))
+    )
