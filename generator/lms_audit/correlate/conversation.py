@@ -136,8 +136,8 @@ class Said(Struct, frozen=True):
     key: Key | None
     """Identity; ``None`` for what is not part of the talk: system and developer messages, reasoning, reminders."""
     role: Role
-    head: str = ""
-    """Of an assistant message: the first and last characters of its text, as LM Studio would cut it."""
+    text: str = ""
+    """What is written in it, as LM Studio would cut it."""
     telling: bool = False
     """An answer long enough to identify the conversation it was given in."""
     call_ids: tuple[str, ...] = ()
@@ -184,14 +184,16 @@ def identity(message: Message) -> Key | None:
 def said(message: Message) -> Said:
     """All that threads need to know of a message."""
     key = identity(message)
+    if message.role in (Role.SYSTEM, Role.DEVELOPER):
+        return Said(None, message.role)
+    text = cut_ends("\n".join(part.text for part in message.parts if isinstance(part, Text | Result)))
     if message.role is not Role.ASSISTANT:
-        return Said(key, message.role)
-    text = " ".join(part.text for part in message.parts if isinstance(part, Text))
+        return Said(key, message.role, text)
     calls = [part for part in message.parts if isinstance(part, Call)]
     return Said(
         key,
         message.role,
-        head=cut_ends(text),
+        text,
         telling=len(text) >= _TELLING_LENGTH,
         call_ids=tuple(call.id for call in calls if call.id and len(call.id) >= _TELLING_ID),
         spawns=spawning(calls),

@@ -74,8 +74,8 @@ class Link(Struct, frozen=True):
     """Index of the request it continues; for the start of a side request, the request whose prompt it repeats."""
     leaf: int = 0
     """Where its prompt ends in the talk."""
-    answers_parent: bool = False
-    """The prompt shows the parent's answer right after the parent's prompt."""
+    answer_after: int | None = None
+    """Messages of the talk before the parent's answer, where the prompt shows it."""
 
 
 class Threads(Struct, frozen=True):
@@ -96,10 +96,10 @@ class Threads(Struct, frozen=True):
     def answer_nodes(self, child: int) -> list[int]:
         """Prompt nodes of the parent's answer in the prompt of ``child``; empty where it shows none."""
         link = self.links[child]
-        if link.parent is None or not link.answers_parent:
+        if link.answer_after is None:
             return []
         leaf = self.leaves[child]
-        first = self.talk.find(leaf, self.talk.tree.depth(self.links[link.parent].leaf))
+        first = self.talk.find(leaf, link.answer_after)
         nodes = []
         for depth in range(self.prompts.depth(first) + 1, self.prompts.depth(leaf) + 1):
             node = self.prompts.ancestor(leaf, depth)
@@ -242,29 +242,43 @@ class _Builder:
         extended = self._extended(index, line, leaf, fresh)
         again = self._asked_again(index, line, leaf)
         if again is not None:
-            other = extended is not None and extended.immediate and extended.parent > again.parent
-            return extended if other and not self._same_thread(extended, again) else again
+            return extended if extended is not None and self._runs_alike(index, extended, again) else again
         edited = self._edited(index, line, leaf, fresh)
         if extended is not None:
             return edited if edited is not None and self._better_edited(index, edited, extended) else extended
-        return edited or self._answer_reappears(index, new) or self._after_compaction(index)
+        return (
+            edited
+            or self._answer_reappears(index, new)
+            or self._last_message_changed(index, leaf)
+            or self._after_compaction(index)
+        )
 
     def _joined(self, index: int, found: _Found, leaf: int) -> Link:
         parent = self._links[found.parent]
         thread = self._threads[parent.thread]
         thread.members.append(index)
         thread.hint = thread.hint or self._hints[index].session
-        tree = self._talk.tree
-        answers = False
+        after = None
         if found.relation in (Relation.EXTENDS, Relation.EDITS):
-            depth = tree.depth(parent.leaf)
-            next_node = tree.ancestor(leaf, depth + 1)
-            # a last message that loses a reminder once it is history differs, and still got this answer
-            near = tree.depth(found.meets) >= depth - 1
-            answers = near and tree.depth(leaf) > depth and self._talk.answered_last(next_node)
+            after = self._answer_after(found, leaf)
             if found.relation is Relation.EXTENDS and self._continued[found.parent] is None:
-                self._continued[found.parent] = next_node
-        return Link(parent.thread, found.relation, found.parent, leaf, answers)
+                tree = self._talk.tree
+                self._continued[found.parent] = tree.ancestor(leaf, tree.depth(parent.leaf) + 1)
+        return Link(parent.thread, found.relation, found.parent, leaf, after)
+
+    def _answer_after(self, found: _Found, leaf: int) -> int | None:
+        """Where the parent's answer begins in the prompt that ends at ``leaf``.
+
+        After the whole of the parent's prompt; or, where only its last message is another or gone (clients put
+        something there for one request), in that message's place or after it.
+        """
+        tree = self._talk.tree
+        end = tree.depth(self._links[found.parent].leaf)
+        meets = tree.depth(found.meets)
+        for before in (end,) if meets == end else (end - 1, end) if meets == end - 1 else ():
+            if tree.depth(leaf) > before and self._talk.answered_last(tree.ancestor(leaf, before + 1)):
+                return before
+        return None
 
     def _start(self, index: int) -> int:
         self._threads.append(_Thread(self._requests[index].kind, self._hints[index].session, [index]))
@@ -363,6 +377,17 @@ class _Builder:
                 best = rank, _Found(other, Relation.EDITS, meets)
         return best[1] if best else None
 
+    def _runs_alike(self, index: int, extended: _Found, again: _Found) -> bool:
+        """Two sessions came to the same prompt one after the other, rather than one asking for another answer.
+
+        Agents come to the same prompt when a task is given twice; people ask again for an answer to what they wrote.
+        """
+        if not extended.immediate or self._same_thread(extended, again):
+            return False
+        exact = self._leaves[index] == self._leaves[again.parent]
+        last = self._talk.said(self._prompts.key(self._leaves[index])).role
+        return extended.parent > again.parent or not exact or last is Role.TOOL
+
     def _better_edited(self, index: int, edited: _Found, extended: _Found) -> bool:
         if self._same_thread(edited, extended):
             return self._talk.tree.depth(edited.meets) > self._talk.tree.depth(extended.meets)
@@ -382,6 +407,35 @@ class _Builder:
                     if self._may_join(index, tip):
                         return _Found(tip, Relation.EDITS)
         return None
+
+    def _last_message_changed(self, index: int, leaf: int) -> _Found | None:
+        """The thread that this prompt continues but for its last message: reworded, or only there for one request."""
+        tree = self._talk.tree
+        for thread in islice(reversed(self._recent), _FAMILY):
+            tip = self._threads[thread].members[-1]
+            if self._continued[tip] is not None or not self._may_join(index, tip):
+                continue
+            if self._tools(tip) != self._tools(index) or self._requests[tip].client != self._requests[index].client:
+                continue
+            end = self._links[tip].leaf
+            meets = tree.meet(end, leaf)
+            if tree.depth(meets) != tree.depth(end) - 1 or self._talk.turns(leaf) != self._talk.turns(end) + 1:
+                continue
+            found = _Found(tip, Relation.EDITS, meets)
+            before = self._answer_after(found, leaf)
+            if before is None or (before > tree.depth(meets) and not self._reworded(tip, index, before)):
+                continue
+            if before:
+                return found
+        return None
+
+    def _reworded(self, tip: int, index: int, depth: int) -> bool:
+        """The messages at a depth of two prompts begin alike."""
+        a, b = (
+            self._talk.said(self._prompts.key(self._talk.find(self._leaves[each], depth))).text for each in (tip, index)
+        )
+        length = min(len(a), len(b), 20)
+        return length >= 4 and a[:length] == b[:length]
 
     def _after_compaction(self, index: int) -> _Found | None:
         """The thread whose history this prompt has replaced by a summary."""
@@ -524,8 +578,8 @@ class _Builder:
         ids = {call.id for call in earlier.tool_calls if call.id}
         if ids and what.call_ids:
             return 1 if ids & set(what.call_ids) else -1
-        if earlier.response_text and what.head:
-            return 1 if cut_ends(earlier.response_text) == what.head else -1
+        if earlier.response_text and what.text:
+            return 1 if cut_ends(earlier.response_text) == what.text else -1
         return 0
 
     def _opening(self, index: int) -> list[str]:
