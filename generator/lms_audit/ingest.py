@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lms_audit.model import Key
+from lms_audit.progress import Progress
 from lms_audit.read import discover
 from lms_audit.read.digest import digest, resume
 from lms_audit.read.discover import LogFile
@@ -29,16 +29,6 @@ from lms_audit.store import Store, pack, renamed, unpack
 
 WORTH_A_POOL = 16 << 20
 """Bytes to read from which on starting processes takes less time than it saves."""
-
-
-class Progress(Protocol):
-    """Who is told how far the work is."""
-
-    def stage(self, name: str, total: int | None = None) -> None:
-        """A stage begins; ``total``: bytes it will go through, where that is known."""
-
-    def advance(self, amount: int) -> None:
-        """So many more bytes are done."""
 
 
 class Job(Struct, frozen=True, kw_only=True):

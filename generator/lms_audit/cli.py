@@ -1,0 +1,312 @@
+"""The shell: options, progress, messages, exit codes. Everything else is in ``pipeline``.
+
+Exit codes: 0 done, 1 failed (or, for ``check``, damage found), 2 misuse, 130 interrupted. Errors are one line on
+stderr.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+import msgspec
+
+from lms_audit.config import Config
+from lms_audit.errors import FAILURE, MISUSE, AuditError
+from lms_audit.options import Settings, config
+from lms_audit.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from lms_audit.model import FileHealth
+    from lms_audit.read.discover import LogFile
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code. Never a traceback, except for bugs when ``LMS_AUDIT_DEBUG`` is set."""
+    try:
+        result = commands.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        sys.stdout.flush()
+    except AuditError as error:
+        return _complain(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context is not None else ""
+        return _complain(f"{error.format_message().rstrip('.')}{hint}", MISUSE)
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("interrupted; what was read is kept", INTERRUPTED)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        full = " (the disk is full)" if error.errno == errno.ENOSPC else ""
+        return _complain(f"{error.strerror or error}{place}{full}", FAILURE)
+    except Exception as error:
+        if os.environ.get("LMS_AUDIT_DEBUG"):
+            raise
+        return _complain(
+            f"a bug in lms-audit: {type(error).__name__}: {error} (set LMS_AUDIT_DEBUG=1 to see where)", FAILURE
+        )
+    return result if isinstance(result, int) else 0
+
+
+def _complain(message: str, code: int) -> int:
+    click.echo(f"lms-audit: {one_line(message)}", err=True)
+    return code
+
+
+def one_line(text: str) -> str:
+    """Text for a terminal: file names and log lines may hold anything, control codes included."""
+    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+def _version() -> str:
+    try:
+        return version("lms-audit")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(_version(), prog_name="lms-audit")
+def commands() -> None:
+    """Turn LM Studio server logs into an audit site that opens from disk.
+
+    LOGS are log files or folders of any depth; without any, LM Studio's own folders are read.
+    """
+
+
+def _options(
+    *, out: str | None = None, default_out: str | None = None, keeps: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options all commands share; the command gets a ``Config`` and whether to be quiet.
+
+    ``out``: what the command writes to a folder, if it does; the rest as in ``options.config``.
+    """
+    several: list[Callable[[Any], Any]] = [
+        click.argument("logs", nargs=-1, type=click.Path(path_type=str)),
+        *([click.option("-o", "--out", metavar="DIR", help=out)] if out is not None else []),
+        click.option(
+            "--since", metavar="DATE", help="Only requests from this day or time on (2026-11-03, 2026-11-03T10:00)."
+        ),
+        click.option("--until", metavar="DATE", help="Only requests up to the end of this day, or before this time."),
+        click.option(
+            "--project", metavar="NAME", help="Only requests of this project: path, last part of it, or pattern."
+        ),
+        click.option("--client", metavar="ID", help="Only requests of this client (opencode, claude-code ...)."),
+        click.option("--model", metavar="NAME", help="Only requests of this model."),
+        click.option("--clients", metavar="FILE", help="Client rules of your own (YAML)."),
+        click.option("--prices", metavar="FILE", help="A price list of your own (YAML)."),
+        click.option("--names", metavar="FILE", help="Your names for sessions and projects (YAML)."),
+        click.option("--store", metavar="FILE", help="Where what was read is kept between runs."),
+        click.option("--no-store", is_flag=True, default=None, help="Keep nothing between runs."),
+        click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings file (YAML)."),
+        click.option("--workers", type=int, metavar="N", help="Processes that read logs (default: one per core)."),
+        click.option("--scheduler", metavar="ADDRESS", help="Read on the Dask cluster at this address."),
+        click.option("-q", "--quiet", is_flag=True, default=None, help="No progress, no summary."),
+    ]
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def wrapped(config_file: Path | None, **options: Any) -> Any:
+            shared = {name: options.pop(name) for name in Settings.__struct_fields__ if name in options}
+            asked, quiet = config(Settings(**shared), config_file, out=default_out, keeps=keeps)
+            return command(asked, quiet=quiet, **options)
+
+        for option in reversed(several):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
+
+
+@commands.command()
+@_options(out="Folder of the site (default: site).", default_out="site", keeps=True)
+@click.option(
+    "--timings", type=click.Path(path_type=Path), metavar="FILE", help="Write the seconds of each stage (JSON)."
+)
+def build(asked: Config, *, quiet: bool, timings: Path | None) -> None:
+    """Make the site."""
+    from lms_audit.pipeline import build as make
+
+    with _shown(quiet) as progress:
+        result = make(asked, progress)
+    if timings is not None:
+        timings.write_bytes(msgspec.json.format(msgspec.json.encode(result.seconds), indent=1) + b"\n")
+    _tell(result.notes, result.files)
+    if quiet:
+        return
+    if result.audit is None:
+        click.echo("nothing has changed")
+    else:
+        audit = result.audit
+        files = sum(file.refused is None for file in result.files)
+        click.echo(
+            f"{_count(len(audit.requests), 'request')} in {_count(len(audit.sessions), 'session')} "
+            f"from {_count(files, 'log')}, {result.seconds['total']:.1f} s"
+        )
+        if not audit.requests:
+            click.echo("the logs hold no request yet; the site says so")
+    click.echo(str(asked.out / "index.html"))
+
+
+@commands.command()
+@_options(out="Folder of the files.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["jsonl", "csv", "parquet", "sqlite"]),
+    default="jsonl",
+    show_default=True,
+    help="What to write.",
+)
+def export(asked: Config, *, quiet: bool, format_: str) -> None:
+    """Write requests, sessions, tool calls and health as data."""
+    from lms_audit.pipeline import export as make
+    from lms_audit.share.export import Format
+
+    with _shown(quiet) as progress:
+        files, ingested = make(asked, Format(format_), progress)
+    _tell(ingested.notes, ingested.files)
+    if not quiet:
+        for file in files:
+            click.echo(str(file))
+
+
+@commands.command()
+@_options(default_out="site")
+def check(asked: Config, *, quiet: bool) -> int:
+    """Tell what was understood and what was not, per file; exit code 1 if something is damaged."""
+    from lms_audit.pipeline import check as look
+
+    with _shown(quiet) as progress:
+        accounts = look(asked, progress)
+    if not quiet:
+        for line in _account_lines(accounts):
+            click.echo(line)
+    return FAILURE if any(_is_damaged(account) for account in accounts) else 0
+
+
+# --- what is said ---------------------------------------------------------------------------------------------------
+
+
+def _tell(notes: Sequence[str], files: Sequence[LogFile]) -> None:
+    """Notes and refused files: one line each on stderr, also when quiet, for the result is not the whole."""
+    for note in notes:
+        click.echo(f"lms-audit: {one_line(note)}", err=True)
+    for file in files:
+        if file.refused is not None:
+            click.echo(f"lms-audit: left out {one_line(f'{file.name}: {file.refused}')}", err=True)
+
+
+def _is_damaged(account: FileHealth) -> bool:
+    from lms_audit.model import Class
+
+    damaged = account.classes.get(Class.DAMAGED)
+    unreadable = account.refused is not None and not account.refused.startswith("not a server log")
+    return unreadable or (damaged is not None and damaged.records > 0)
+
+
+def _account_lines(accounts: Sequence[FileHealth]) -> Iterator[str]:
+    from lms_audit.model import Class, Tally
+
+    total: dict[Class, Tally] = {}
+    for account in accounts:
+        name = one_line(account.file)
+        if account.refused is not None:
+            yield f"{name}: refused: {one_line(account.refused)}"
+            continue
+        gone = "" if account.on_disk else ", no longer on disk"
+        yield f"{name}: {_bytes(account.size)}, {_count(account.lines, 'line')}{gone}: {_classes(account.classes)}"
+        for problem in (*account.problems, *account.unknown_examples):
+            where = f"{problem.where.first_line}"
+            if problem.where.last_line > problem.where.first_line:
+                where += f"-{problem.where.last_line}"
+            yield f"  {one_line(problem.where.file)}:{where}: {problem.kind}: {one_line(problem.message)[:160]}"
+        for kind, tally in account.classes.items():
+            total[kind] = total.get(kind, Tally()) + tally
+    if len(accounts) > 1:
+        yield f"{_count(len(accounts), 'file')}: {_classes(total)}"
+
+
+def _classes(classes: Any) -> str:
+    from lms_audit.model import Class
+
+    parts = [
+        f"{name.value} {_count(classes[name].records, 'record')} ({_bytes(classes[name].bytes)})"
+        for name in Class
+        if name in classes
+    ]
+    return ", ".join(parts) or "empty"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _bytes(number: int) -> str:
+    size = float(number)
+    for unit in ("B", "KB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+@contextmanager
+def _shown(quiet: bool) -> Iterator[Progress]:
+    """A progress bar on a terminal; nothing in a pipe."""
+    if quiet or not sys.stderr.isatty():
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield _Drawn(bars)
+
+
+class _Drawn:
+    """Draws stages on rich's bars: bytes with an estimate while reading, a name and a moving bar for the rest."""
+
+    def __init__(self, bars: Any) -> None:
+        self._bars = bars
+        self._task: Any = None
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+        self._task = self._bars.add_task(name, total=total)
+
+    def advance(self, amount: int) -> None:
+        if self._task is not None:
+            self._bars.advance(self._task, amount)
