@@ -218,11 +218,21 @@ def test_pruned_tool_results_stay_in_their_session() -> None:
     assert len(world.grouped()) == 1
 
 
-def test_a_first_message_that_changes_stays_in_its_session_by_its_answers() -> None:
+def test_a_first_message_that_changes_does_not_split_a_session() -> None:
     world = World()
     for count in range(3):
         world.send([user(f"The files as of step {count}: …"), user("Fix the parser"), *turns(count)])
-    assert [["r1", "r2"]] == [group for group in world.grouped() if "r2" in group]
+    assert world.grouped() == [["r0", "r1", "r2"]]
+    assert [each.answers for each in world.conversation("r0") if each.answers] == ["r0", "r1"]
+
+
+def test_sessions_whose_first_messages_begin_alike_stay_apart() -> None:
+    world = World()
+    world.send([SYSTEM, user("Fix the parser of numbers")])
+    world.send([SYSTEM, user("Fix the parser of strings")])
+    world.send([SYSTEM, user("Fix the parser of strings"), *turns(1, "s")])
+    world.send([SYSTEM, user("Fix the parser of numbers"), *turns(1, "n")])
+    assert world.grouped() == [["r0", "r3"], ["r1", "r2"]]
 
 
 def test_a_reminder_in_the_last_message_only_does_not_hide_the_answer() -> None:

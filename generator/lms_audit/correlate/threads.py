@@ -249,7 +249,7 @@ class _Builder:
         return (
             edited
             or self._answer_reappears(index, new)
-            or self._last_message_changed(index, leaf)
+            or self._message_changed(index, leaf)
             or self._after_compaction(index)
         )
 
@@ -269,13 +269,18 @@ class _Builder:
     def _answer_after(self, found: _Found, leaf: int) -> int | None:
         """Where the parent's answer begins in the prompt that ends at ``leaf``.
 
-        After the whole of the parent's prompt; or, where only its last message is another or gone (clients put
-        something there for one request), in that message's place or after it.
+        After the parent's last message, found in its place whatever was edited before it; or, where only that message
+        is another or gone (clients put something there for one request), in its place or after it.
         """
         tree = self._talk.tree
-        end = tree.depth(self._links[found.parent].leaf)
-        meets = tree.depth(found.meets)
-        for before in (end,) if meets == end else (end - 1, end) if meets == end - 1 else ():
+        last = self._links[found.parent].leaf
+        end = tree.depth(last)
+        places: tuple[int, ...] = ()
+        if tree.key(tree.ancestor(leaf, end)) == tree.key(last):
+            places = (end,)
+        elif tree.depth(found.meets) == end - 1:
+            places = (end - 1, end)
+        for before in places:
             if tree.depth(leaf) > before and self._talk.answered_last(tree.ancestor(leaf, before + 1)):
                 return before
         return None
@@ -408,8 +413,11 @@ class _Builder:
                         return _Found(tip, Relation.EDITS)
         return None
 
-    def _last_message_changed(self, index: int, leaf: int) -> _Found | None:
-        """The thread that this prompt continues but for its last message: reworded, or only there for one request."""
+    def _message_changed(self, index: int, leaf: int) -> _Found | None:
+        """The thread that this prompt continues by one answer but for one message of its latest prompt.
+
+        Clients reword the first message (the time, the list of files) or put something last for one request only.
+        """
         tree = self._talk.tree
         for thread in islice(reversed(self._recent), _FAMILY):
             tip = self._threads[thread].members[-1]
@@ -418,14 +426,13 @@ class _Builder:
             if self._tools(tip) != self._tools(index) or self._requests[tip].client != self._requests[index].client:
                 continue
             end = self._links[tip].leaf
-            meets = tree.meet(end, leaf)
-            if tree.depth(meets) != tree.depth(end) - 1 or self._talk.turns(leaf) != self._talk.turns(end) + 1:
+            if not end or self._talk.turns(leaf) != self._talk.turns(end) + 1:
                 continue
+            meets = tree.meet(end, leaf)
             found = _Found(tip, Relation.EDITS, meets)
             before = self._answer_after(found, leaf)
-            if before is None or (before > tree.depth(meets) and not self._reworded(tip, index, before)):
-                continue
-            if before:
+            gone = before == tree.depth(meets)
+            if before and (gone or self._reworded(tip, index, tree.depth(meets) + 1)):
                 return found
         return None
 
