@@ -13,10 +13,9 @@ from lms_audit.analyse.report import Figure, Report, Table
 from lms_audit.model import Api, Audit, Json, Request, Session, Source, ToolCall
 from tests.support import World
 
-ENGINE = {
-    name: Source.ENGINE
-    for name in ("prompt_ms", "generation_ms", "tokens_per_second", "cached_tokens", "output_tokens")
-}
+ENGINE = dict.fromkeys(
+    ("prompt_ms", "generation_ms", "tokens_per_second", "cached_tokens", "output_tokens"), Source.ENGINE
+)
 
 
 class Log(World):
@@ -67,9 +66,13 @@ class Log(World):
         }
         return Audit(**values | fields)
 
+    def more(self) -> dict[str, Any]:
+        """Fields of the audit that are not its requests."""
+        return {}
+
     def report(self, **fields: Any) -> Report:
         """Everything analysis says of it."""
-        return analyse(self.audit(**fields), self.library, self.library.tree)
+        return analyse(self.audit(**self.more() | fields), self.library, self.library.tree)
 
     def prompts(self) -> Prompts:
         return Prompts(self.library.tree, self.library, self.requests)

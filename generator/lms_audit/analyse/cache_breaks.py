@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from lms_audit.analyse.figures import count, exact_sum, figure
 from lms_audit.analyse.groups import moment
 from lms_audit.analyse.items import Prompts
 from lms_audit.analyse.prompt_diff import Difference, cause_of, compare
-from lms_audit.analyse.report import CacheBreak
+from lms_audit.analyse.report import CacheBreak, Figure, Row, Table
 from lms_audit.model import Api, Audit, Kind, Request
 
 DISAGREE = 0.1
@@ -221,6 +222,30 @@ def cache_breaks(audit: Audit, prompts: Prompts) -> tuple[CacheBreak, ...]:
     return tuple(breaks)
 
 
-def cost_order(breaks: Sequence[CacheBreak]) -> list[CacheBreak]:
-    """Breaks, those that cost most time first, then most tokens."""
-    return sorted(breaks, key=lambda one: (-(one.lost_ms or 0.0), -(one.lost_tokens or 0), -one.reread_bytes))
+def _known(metric: str, held: Sequence[CacheBreak], values: Sequence[float | None]) -> Figure:
+    """Σ of what is known of some breaks."""
+    known = [value for value in values if value is not None]
+    hidden = {"not logged": len(held) - len(known)} if len(known) < len(held) else {}
+    return figure(metric, exact_sum(known) if known else None, len(known), hidden)
+
+
+def causes(breaks: Sequence[CacheBreak]) -> Table:
+    """What each cause cost, the costliest first."""
+    by_cause: dict[str, list[CacheBreak]] = {}
+    for one in breaks:
+        by_cause.setdefault(one.cause, []).append(one)
+    rows = []
+    for cause, held in by_cause.items():
+        cells = (
+            count("cache_breaks", len(held)),
+            _known("lost_tokens", held, [one.lost_tokens for one in held]),
+            _known("lost_ms", held, [one.lost_ms for one in held]),
+            _known("cached_tokens", held, [one.measured_cached_tokens for one in held]),
+            _known("inferred_cached_tokens", held, [one.inferred_cached_tokens for one in held]),
+            count("disagreements", sum(one.disagrees for one in held)),
+        )
+        lost = sum(one.lost_ms or 0.0 for one in held)
+        rows.append(((-lost, -len(held), cause), Row(cause.capitalize(), cells)))
+    rows.sort(key=lambda pair: pair[0])
+    head = ("Cause", "Requests", "Tokens read again", "Time lost", "Cached, measured", "Cached, inferred", "Disagree")
+    return Table("cache_causes", "Cache breaks by cause", head, tuple(row for _, row in rows))

@@ -180,3 +180,10 @@ def weighted_prompt_rate(requests: Iterable[Request]) -> Figure:
 def cached_share(requests: Iterable[Request]) -> Figure:
     """Σ cached ÷ Σ input tokens."""
     return ratio(requests, "cached_share", lambda r: r.cached_tokens, lambda r: r.input_tokens, "cached_tokens")
+
+
+def draft_acceptance(requests: Iterable[Request]) -> Figure:
+    """Σ accepted ÷ Σ generated tokens of the draft model."""
+    return ratio(
+        requests, "draft_acceptance", lambda r: r.draft_accepted, lambda r: r.draft_generated, "draft_generated"
+    )

@@ -148,6 +148,7 @@ def token_totals(requests: Sequence[Request]) -> Table:
     totals = [sample(requests, metric).total() for metric in _TOKENS]
     totals.append(sample(requests, "total_tokens", any_tokens, "input_tokens").total())
     totals.append(figures.cached_share(requests))
+    totals.append(figures.draft_acceptance(requests))
     rows = tuple(Row(title(total.metric), (total, count("requests", total.n))) for total in totals)
     note = "Each total covers the requests whose log has the value; the others are left out, never counted as 0."
     return Table("tokens", "Token usage", ("", "Total", "Requests"), rows, note)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 from lms_audit.analyse.call_kinds import POLLING, base_name, command_of, kind_of, paths_of, telling_argument
+from lms_audit.analyse.figures import count
 from lms_audit.analyse.items import text_bytes
 from lms_audit.analyse.outcomes import outcome_of
-from lms_audit.analyse.report import CallFacts, FileTouched, ToolKind
+from lms_audit.analyse.report import CallFacts, FileTouched, Row, Table, ToolKind
 from lms_audit.model import Json, Request, ToolCall
+
+MOST_FILES = 200
 
 
 def _same(name: str, arguments: Json) -> bytes:
@@ -85,3 +88,22 @@ def files_touched(calls: Iterable[CallFacts]) -> tuple[FileTouched, ...]:
         FileTouched(path, reads[path], edits[path], tuple(sessions.get(path, ())), tuple(touched))
         for path, touched in sorted(requests.items(), key=lambda pair: (-edits[pair[0]], -reads[pair[0]], pair[0]))
     )
+
+
+def files_table(touched: Sequence[FileTouched]) -> Table:
+    """The most touched paths."""
+    rows = tuple(
+        Row(
+            one.path,
+            (
+                count("file_reads", one.reads),
+                count("file_edits", one.edits),
+                count("sessions", len(one.sessions)),
+                count("requests", len(one.requests)),
+            ),
+        )
+        for one in touched[:MOST_FILES]
+    )
+    more = len(touched) - len(rows)
+    note = f"{more} more paths are not listed." if more else ""
+    return Table("files", "Files touched", ("Path", "Reads", "Edits", "Sessions", "Requests"), rows, note)
