@@ -193,9 +193,7 @@ def _has(value: str, evidence: str) -> Test:
     return test
 
 
-def _pattern(
-    find: Callable[[str], re.Match[str] | None], parts: Callable[[Block], tuple[str, ...]], what: str
-) -> Test:
+def _pattern(find: Callable[[str], re.Match[str] | None], parts: Callable[[Block], tuple[str, ...]], what: str) -> Test:
     def test(block: Block) -> str | None:
         for text in parts(block):
             found = find(text)

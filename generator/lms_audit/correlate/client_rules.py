@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -150,11 +151,18 @@ class RuleSet(Struct, frozen=True):
 
 def load(extra: Path | None = None) -> RuleSet:
     """The built-in rules, with the user's file laid over them. Raises ``AuditError``."""
-    built_in = files(__package__).joinpath(BUILT_IN).read_text(encoding="utf-8")
-    rules = _merged(RuleSet({}, ()), BUILT_IN, _document(BUILT_IN, built_in))
-    if extra is not None:
-        rules = _merged(rules, extra.name, _document(extra.name, _text(extra)))
-    _check_references(rules, extra.name if extra is not None else BUILT_IN)
+    if extra is None:
+        return _built_in()
+    rules = _merged(_built_in(), extra.name, _document(extra.name, _text(extra)))
+    _check_references(rules, extra.name)
+    return rules
+
+
+@cache
+def _built_in() -> RuleSet:
+    text = files(__package__).joinpath(BUILT_IN).read_text(encoding="utf-8")
+    rules = _merged(RuleSet({}, ()), BUILT_IN, _document(BUILT_IN, text))
+    _check_references(rules, BUILT_IN)
     return rules
 
 
@@ -307,9 +315,7 @@ def _patterns(members: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
                 yield name, pattern
 
 
-def _check_pattern(
-    pattern: str, member: str, group: str | None, file: str, client: object, where: str
-) -> None:
+def _check_pattern(pattern: str, member: str, group: str | None, file: str, client: object, where: str) -> None:
     try:
         compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:

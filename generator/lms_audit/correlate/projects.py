@@ -103,8 +103,6 @@ def _in_param(place: Place, group: str, facts: ClientFacts) -> Found | None:
     elif place.finds is not None:
         match = _pattern(place.finds).search(value)
         value = match[group] if match else None
-    elif CUT_MARK in value:
-        return None
     cleaned = _clean(value)
     return Found(cleaned, f"parameter {place.param}") if cleaned else None
 
@@ -118,7 +116,7 @@ def _read(match: re.Match[str], group: str, role: Role) -> Found | None:
 
 
 def _clean(value: Json) -> str | None:
-    if not isinstance(value, str) or len(value) > LONGEST:
+    if not isinstance(value, str) or len(value) > LONGEST or CUT_MARK in value:
         return None
     value = value.strip().strip("\"'`").rstrip()
     return value if value and value.isprintable() and value not in ("undefined", "null", "None") else None

@@ -35,24 +35,90 @@ _CD = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 
-_PARTS_OF_PROJECTS = frozenset({
-    ".git", ".github", ".idea", ".venv", ".vscode", "__tests__", "apps", "assets", "build", "cmd", "components",
-    "config", "dist", "doc", "docs", "examples", "include", "internal", "lib", "libs", "node_modules", "out",
-    "packages", "pkg", "public", "scripts", "source", "sources", "spec", "specs", "src", "static", "target", "test",
-    "tests", "venv",
-})
+_PARTS_OF_PROJECTS = frozenset(
+    {
+        ".git",
+        ".github",
+        ".idea",
+        ".venv",
+        ".vscode",
+        "__tests__",
+        "apps",
+        "assets",
+        "build",
+        "cmd",
+        "components",
+        "config",
+        "dist",
+        "doc",
+        "docs",
+        "examples",
+        "include",
+        "internal",
+        "lib",
+        "libs",
+        "node_modules",
+        "out",
+        "packages",
+        "pkg",
+        "public",
+        "scripts",
+        "source",
+        "sources",
+        "spec",
+        "specs",
+        "src",
+        "static",
+        "target",
+        "test",
+        "tests",
+        "venv",
+    }
+)
 """Directories that belong to a project and are none."""
 
-_SHELVES = frozenset({
-    "desktop", "developer", "documents", "downloads", "git", "github", "github.com", "gitlab.com", "go", "onedrive",
-    "projects", "repos", "repositories", "sites",
-})
+_SHELVES = frozenset(
+    {
+        "desktop",
+        "developer",
+        "documents",
+        "downloads",
+        "git",
+        "github",
+        "github.com",
+        "gitlab.com",
+        "go",
+        "onedrive",
+        "projects",
+        "repos",
+        "repositories",
+        "sites",
+    }
+)
 """Directories of a person that hold projects."""
 
-_SYSTEM = frozenset({
-    "applications", "bin", "boot", "dev", "etc", "lib", "lib64", "library", "nix", "proc", "programdata", "run",
-    "sbin", "snap", "sys", "system", "usr", "windows",
-})
+_SYSTEM = frozenset(
+    {
+        "applications",
+        "bin",
+        "boot",
+        "dev",
+        "etc",
+        "lib",
+        "lib64",
+        "library",
+        "nix",
+        "proc",
+        "programdata",
+        "run",
+        "sbin",
+        "snap",
+        "sys",
+        "system",
+        "usr",
+        "windows",
+    }
+)
 _TEMPORARY = frozenset({"private", "temp", "tmp", "var"})
 
 
