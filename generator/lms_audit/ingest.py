@@ -88,7 +88,7 @@ def ingest(
             gone = [other for other in gone if other.path != old.path]
     files = tuple(_refused_if_lost(file, store) for file in discover.arrange([*here, *gone]))
     jobs = [(file, _job(file, store)) for file in files if _to_read(file, store)]
-    outdated = sum(known.reader != READER_VERSION for file, _ in jobs if (known := store.known(file.path)))
+    notes = tuple(_notes(files, store))
     total = sum(max(0, file.size - job.size) for file, job in jobs)
     progress.stage("read", total)
     changed: dict[Path, LogFile] = {}
@@ -102,7 +102,6 @@ def ingest(
         resumed += reading.resumed
     files = tuple(changed.get(file.path, file) for file in files)
     marks = {file.name: known.mark.hex() for file in files if (known := store.known(file.path)) and not file.refused}
-    notes = (f"{outdated} files read again by a newer reader",) if outdated else ()
     return Ingested(files=files, marks=marks, read=len(changed), resumed=resumed, bytes=total, notes=notes)
 
 
@@ -111,6 +110,16 @@ def digests(files: Iterable[LogFile], store: Store) -> Iterator[FileDigest]:
     for file in files:
         if file.refused is None:
             yield store.digest(file)
+
+
+def _notes(files: Iterable[LogFile], store: Store) -> Iterator[str]:
+    """What the user should know of a change of reader."""
+    old = [file for file in files if (known := store.known(file.path)) and known.reader != READER_VERSION]
+    kept = sum(not file.on_disk and file.refused is None for file in old)
+    again = sum(file.on_disk and file.refused is None for file in old)
+    if again:
+        rest = f"; {kept} no longer on disk {'is' if kept == 1 else 'are'} kept as read" if kept else ""
+        yield f"{again} log{'' if again == 1 else 's'} read again by a newer reader{rest}"
 
 
 def _kept_if_unreadable(file: LogFile, store: Store) -> LogFile:
