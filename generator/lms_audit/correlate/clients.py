@@ -33,6 +33,9 @@ OWN = 0.7
 """A rule of a client's own, of this weight, overrules the clients it was forked from or runs inside of itself."""
 _TELLING_TOOLS = 0.5
 _CLEAR_LINE = 0.8
+_SOME_LINE = 0.6
+_AT_WORK = 0.4
+"""Tools and parameters worth this much show that a client is there itself, and not its copied identity line only."""
 _SHOWN_EVIDENCE = 6
 _SHOWN_PARAMS = 8
 _NAMED_PURPOSES = frozenset({Purpose.MEMORY, Purpose.COMMIT, Purpose.HELPER})
@@ -203,9 +206,8 @@ class Clients:
                 inner = scores.get(other)
                 if inner is None or score.own_weight(other) < OWN:
                     continue
-                # a copied identity line is no proof that the client itself is at work
-                without = (Group.SYSTEM,) if inner.client.copied else ()
-                if inner.confidence(*without) >= LEAST:
+                at_work = inner.confidence(Group.SYSTEM) >= _AT_WORK if inner.client.copied else True
+                if at_work and inner.confidence() >= LEAST:
                     found.setdefault(other, name)
         return found
 
@@ -214,13 +216,14 @@ class Clients:
         for name, score in scores.items():
             if not score.client.copied:
                 continue
+            line = _CLEAR_LINE if score.confidence(Group.SYSTEM) >= _AT_WORK else _SOME_LINE
             for other, rival in scores.items():
                 if other == name:
                     continue
                 tools = rival.own_weight(name, Group.TOOLS)
                 if has_tools and Group.TOOLS not in score.best and tools >= _TELLING_TOOLS:
                     notes.append(f"its tools are not those of {score.client.name}, whose identity it sends")
-                elif rival.own_weight(name, Group.SYSTEM) < _CLEAR_LINE:
+                elif rival.own_weight(name, Group.SYSTEM) < line:
                     continue
                 yield name
                 break
