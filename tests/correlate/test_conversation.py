@@ -192,6 +192,8 @@ def test_the_words_of_a_person_are_told_from_what_clients_put_around_them(text: 
 
 def test_of_a_cut_context_block_nothing_is_left_to_be_taken_for_words() -> None:
     assert person_text(f"<environment_context>\n  <cwd>/home/me{MARK}d>\n</environment_context>") == ""
+    assert person_text(f"# AGENTS.md instructions for /home/me{MARK}tabs.\n</INSTRUCTIONS>") == ""
+    assert person_text(f"# AGENTS.md instructions for /home/me{MARK} tabs, never blanks.") == ""
 
 
 @pytest.mark.parametrize("tag", ["<system-reminder>", "<env>\n", "<task>"])

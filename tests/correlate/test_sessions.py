@@ -457,6 +457,24 @@ def test_a_sub_agent_known_by_its_client_hangs_under_the_call_that_was_open() ->
     assert agent.parent_session_id == world.session_of("r0").id
 
 
+def test_of_two_open_calls_the_one_whose_cut_arguments_agree_is_the_caller() -> None:
+    tasks = [f"{name} every file that speaks of it and note what it says there, so that nothing of {name} is left out"
+             for name in ("Search", "Examine")]  # fmt: skip
+    world = World()
+    starts = [[SYSTEM, user("Fix the parser")], [SYSTEM, user("Write a lexer")]]
+    for start in starts:
+        world.send(start)
+    for task in reversed(tasks):
+        world.send([system("You search files."), user(cut(task + " " + task))], truncated_by_log=True)
+    for number, (start, task) in enumerate(zip(starts, tasks, strict=True)):
+        spawn = call(
+            f"call_task_{number}", "task", description="Look through all that is there", prompt=f"{task} {task}"
+        )
+        world.send([*start, cut_all(assistant(None, spawn)), result(f"call_task_{number}", "found")])
+    assert world.session_of("r2").parent_session_id == world.session_of("r1").id
+    assert world.session_of("r3").parent_session_id == world.session_of("r0").id
+
+
 def test_an_unrelated_session_is_no_sub_agent() -> None:
     world = World()
     world.send([SYSTEM, user("Fix the parser")])
@@ -494,6 +512,8 @@ def test_a_conversation_with_other_tools_under_the_same_session_id_is_a_sub_agen
         ('{"description":"d","prompt":"Find \\"it\\" in a' + MARK + 't_type":"x"}', (f'Find "it" in a{MARK}',)),
         ('{"prompt":"Find it","description":"a long one' + MARK + 'x":1}', ("Find it",)),
         ('{"description":"a long one of which noth' + MARK + ":1}", ()),
+        ('{"description":"a long one of which noth' + MARK + 'in a\\n file"}', (MARK + "in a\n file",)),
+        ('{"description":"a","prompt_tokens":1,' + MARK + 'in a\\n file"}', (MARK + "in a\n file",)),
         ("not json", ()),
         ("[1]", ()),
         ('{"prompt":" "}', ()),

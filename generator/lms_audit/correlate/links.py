@@ -19,7 +19,7 @@ from msgspec import Struct, field
 
 from lms_audit.correlate.conversation import spawning
 from lms_audit.correlate.threads import SIDE_KINDS, Relation, Threads
-from lms_audit.correlate.words import CUT_MARK, alike, first_text
+from lms_audit.correlate.words import CUT_MARK, agreement, alike, first_text
 from lms_audit.model import Call, Json, Kind, Library, Message, Millis, Request, Role, Text
 from lms_audit.read.payload import compact, decode
 
@@ -29,8 +29,12 @@ _BACK = 64
 _START = 12
 """Characters by which texts are looked up before they are compared."""
 
+_AGREED = 20
+"""Characters of a cut prompt that must agree before a call that was open is its caller."""
+
 _PROMPT_NAMES = ("prompt", "message", "task", "instructions", "input", "objective")
 _CUT_PROMPT = re.compile(r'"(?:prompt|message|task|instructions|input|objective)"\s*:\s*"(?P<head>.+)', re.DOTALL)
+_UNQUOTED = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
 
 
 class Parent(Struct, frozen=True):
@@ -146,9 +150,13 @@ class _Linker:
             and alike(spawn.text, text or "")
         ]
         reason = "its first message is the prompt of the call {} in request {}"
-        if not found and request.kind is Kind.SUBAGENT:
-            reason = "started while the call {} of request {} was open"
-            found = self._open_calls(thread, head)
+        if not found:
+            # the call's arguments may be cut so that little of the prompt is left
+            agreed = [(agreement(spawn.text, text or ""), spawn) for spawn in self._open_calls(thread, head)]
+            found = [spawn for count, spawn in agreed if count >= _AGREED]
+            if not found and request.kind is Kind.SUBAGENT:
+                reason = "started while the call {} of request {} was open"
+                found = [spawn for count, spawn in agreed if count >= 0]
         if found:
             spawn = max(found, key=lambda each: (self._is_open(each, head), each.request))
             self._links.parents[thread] = Parent(
@@ -174,6 +182,7 @@ class _Linker:
             if self._is_open(spawn, head)
             and self._threads.links[spawn.request].thread != thread
             and self._same_model(spawn.request, head)
+            and self._same_client(spawn.request, head)
         ]
 
     def _join_by_hint(self, thread: int, first: int) -> None:
@@ -283,6 +292,10 @@ class _Linker:
         prompt = self._requests[index].prompt
         return prompt.tools if prompt else None
 
+    def _same_client(self, a: int, b: int) -> bool:
+        one, other = self._requests[a].client, self._requests[b].client
+        return one == other or "unknown" in (one, other)
+
     def _same_model(self, a: int, b: int) -> bool:
         one, other = self._requests[a], self._requests[b]
         if one.model is not None and one.model == other.model:
@@ -303,20 +316,33 @@ def prompts_in(arguments: str) -> tuple[str, ...]:
     try:
         value = decode(arguments.encode("utf-8", "surrogatepass"))
     except (ValueError, UnicodeError):
-        found = _CUT_PROMPT.search(arguments)
-        if found is None:
-            return ()
-        # cut inside the JSON text: what stands before the mark is the prompt's head
-        head = found["head"].partition(CUT_MARK)[0]
-        closed = re.match(r'(?:[^"\\]|\\.)*', head, re.DOTALL)
-        inner = closed[0] if closed else head
-        try:
-            text = decode(f'"{inner}"'.encode())
-        except (ValueError, UnicodeError):
-            text = inner
-        return (f"{text}{CUT_MARK}" if len(inner) == len(head) else str(text),)
+        return _cut_prompt(arguments)
     if not isinstance(value, dict):
         return ()
     named = [value[name] for name in _PROMPT_NAMES if isinstance(value.get(name), str)]
-    others = [each for name, each in value.items() if isinstance(each, str) and len(each) >= 40 and each not in named]
+    others = [each for name, each in value.items() if isinstance(each, str) and name not in _PROMPT_NAMES]
+    # a cut that began in one member may have ended in the prompt
+    others = [each[each.index(CUT_MARK) :] if CUT_MARK in each else each for each in others if len(each) >= 40]
     return tuple(text for text in (*named, *others) if text.strip())
+
+
+def _cut_prompt(arguments: str) -> tuple[str, ...]:
+    """What is left of the prompt in arguments cut as one string: its head, or, where it stands last, its tail."""
+    before, cut, after = arguments.partition(CUT_MARK)
+    if not cut:
+        return ()
+    found = _CUT_PROMPT.search(before)
+    if found is None:
+        return (CUT_MARK + _unescaped(after[:-2]),) if after.endswith('"}') else ()
+    inner = _UNQUOTED.match(found["head"])
+    head = _unescaped(inner[0] if inner else "")
+    return (head if inner and len(inner[0]) < len(found["head"]) else head + CUT_MARK,)
+
+
+def _unescaped(piece: str) -> str:
+    """A piece of a JSON string as text; as it stands where the cut went through an escape."""
+    try:
+        text = decode(f'"{piece}"'.encode("utf-8", "surrogatepass"))
+    except (ValueError, UnicodeError):
+        return piece
+    return text if isinstance(text, str) else piece

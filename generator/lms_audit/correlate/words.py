@@ -128,7 +128,8 @@ def person_text(text: str) -> str:
             text = text[:start] + (text[stop + len(end) :] if stop >= 0 else "")
     text = text.strip()
     if text.startswith("# AGENTS.md instructions"):
-        text = text.partition("\n")[2]
+        # the person's words can follow; of a cut text only the end of the block may be left
+        text = text.rpartition("</INSTRUCTIONS>")[2].strip()
     if "<" in text:
         text = _without_blocks(text, _CONTEXT_BLOCK, unclosed=CUT_MARK in text).strip()
         text = _WRAPPER.sub(" ", text).strip()
@@ -200,3 +201,16 @@ def alike(a: str, b: str) -> bool:
     head = min(len(a_head), len(b_head))
     tail = min(len(a_tail), len(b_tail))
     return head >= 12 and a_head[:head] == b_head[:head] and (not tail or a_tail[-tail:] == b_tail[-tail:])
+
+
+def agreement(a: str, b: str) -> int:
+    """Characters at the ends of two texts that can be seen in both and are the same; -1 where the beginnings differ."""
+    a, b = " ".join(a.split()), " ".join(b.split())
+    a_head, a_cut, a_tail = a.partition(CUT_MARK)
+    b_head, b_cut, b_tail = b.partition(CUT_MARK)
+    head = min(len(a_head), len(b_head))
+    if a_head[:head] != b_head[:head] or (not a_cut and not b_cut and a != b):
+        return -1
+    a_tail, b_tail = a_tail if a_cut else a, b_tail if b_cut else b
+    tail = min(len(a_tail), len(b_tail))
+    return head + (tail if tail and a_tail[-tail:] == b_tail[-tail:] else 0)
