@@ -31,6 +31,9 @@ SCHEMA = 1
 APPLICATION_ID = 0x4C4D5341
 """In the header of every store: tells one of ours from any other SQLite file."""
 
+LEVEL = 4
+"""Of zlib: a third of the time of its default for a tenth more bytes, on prompts of coding agents."""
+
 CACHE_BYTES = 16 << 20
 """Parsed messages kept at hand, by the size of their JSON."""
 
@@ -283,7 +286,7 @@ class Store:
             raw = bytes.fromhex(key)
             if raw in self._keys:
                 continue
-            small = zlib.compress(data, 6) if len(data) > 200 else data
+            small = zlib.compress(data, LEVEL) if len(data) > 200 else data
             packed = len(small) < len(data)
             row = (raw, int(packed), small if packed else data)
             self._db.execute("INSERT OR IGNORE INTO item VALUES (?, ?, ?)", row)
@@ -314,7 +317,7 @@ class Store:
 
 def pack(digest: FileDigest) -> bytes:
     """A digest without its items as the store keeps it; made in the process that read the file."""
-    return zlib.compress(msgspec.msgpack.encode(msgspec.structs.replace(digest, items={})), 6)
+    return zlib.compress(msgspec.msgpack.encode(msgspec.structs.replace(digest, items={})), LEVEL)
 
 
 def unpack(packed: bytes) -> FileDigest:
