@@ -238,3 +238,19 @@ def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
 def test_an_empty_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match=r"my\.yml: expected a mapping with `clients`"):
         client_rules.load(_write(tmp_path, ""))
+
+
+def test_the_file_shown_in_the_docs_is_a_good_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "clients.md").read_text(encoding="utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    shown = client_rules.load(_write(tmp_path, example)).clients
+    assert [rule.id for rule in shown["ledger-bot"].rules] == ["identity", "tools", "nightly"]
+    assert shown["opencode"].rules[-1].id == "our-agent"
+    with pytest.raises(AuditError) as caught:
+        client_rules.load(_write(tmp_path, example.replace("weight: 0.8", "weight: 1")))
+    assert str(caught.value) in page
+
+
+def test_the_docs_name_every_kind() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "clients.md").read_text(encoding="utf-8")
+    assert all(f"`{purpose.value}`" in page for purpose in client_rules.Purpose)
