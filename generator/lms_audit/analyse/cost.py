@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 import yaml
-from msgspec import Struct, ValidationError, convert
+from msgspec import Struct, ValidationError, convert, to_builtins
 
 from lms_audit.analyse.figures import Number, exact_sum, figure, runs_model, sample, why_missing
 from lms_audit.analyse.groups import UNNAMED, grouped
@@ -42,7 +42,8 @@ class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def load_prices(text: str, name: str) -> tuple[Price, ...]:
     """Prices from YAML; ``name`` is the file's, for the error."""
     try:
-        return convert(yaml.safe_load(text), tuple[Price, ...], strict=False)
+        # YAML makes a day a date; to_builtins makes it a text again
+        return convert(to_builtins(yaml.safe_load(text)), tuple[Price, ...], strict=False)
     except (yaml.YAMLError, ValidationError) as error:
         raise AuditError(f"{name}: not a list of prices: {' '.join(str(error).split())}", MISUSE) from error
 

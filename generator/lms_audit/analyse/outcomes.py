@@ -106,6 +106,10 @@ def _shell(text: str, command: str, code: int | None) -> tuple[Outcome, str]:
     return Outcome.OK, ""
 
 
+def _says_error(parsed: dict[str, Json]) -> bool:
+    return bool(parsed.get("error")) or parsed.get("isError") is True or parsed.get("success") is False
+
+
 def outcome_of(kind: ToolKind, command: str, call: ToolCall) -> tuple[Outcome, str, int | None]:
     """Outcome, why (empty for a plain success), and the exit code where one is shown."""
     text = call.result
@@ -121,7 +125,8 @@ def outcome_of(kind: ToolKind, command: str, call: ToolCall) -> tuple[Outcome, s
         outcome, reason = _shell(text, command, code)
         if outcome is Outcome.FAILED or code is not None:
             return outcome, reason, code
-    if parsed is not None and (parsed.get("error") or parsed.get("isError") is True or parsed.get("success") is False):
+    # what a file or a command printed may be any JSON
+    if parsed is not None and kind not in (ToolKind.READ, ToolKind.SHELL) and _says_error(parsed):
         return Outcome.FAILED, "error in the result", code
     if len(text) <= _LONGEST_ERROR.get(kind, _LONGEST_OTHER) and _ERROR_HEAD.match(text):
         return Outcome.FAILED, "error message", code

@@ -22,6 +22,7 @@ LEAD = 2
 """Words before a change that make it readable: ``date: Nov 11`` rather than ``11``."""
 
 _WORD = re.compile(r"\s+|\w+\s*|[^\w\s]\s*")
+_QUOTED = re.compile(r"\S+[^\S\n]*|\s+")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 _MONTH = (
@@ -128,7 +129,7 @@ def first_change(before: str, after: str) -> str:
             break
         start = old.end()
     # a line can be megabytes; what is quoted is its first change
-    old_words, new_words = (_WORD.findall(text[start : start + 20_000]) for text in (before, after))
+    old_words, new_words = (_QUOTED.findall(text[start : start + 20_000]) for text in (before, after))
     common = _common_start(old_words, new_words)
     behind = _common_start(old_words[common:][::-1], new_words[common:][::-1])
     lead = common
