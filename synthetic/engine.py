@@ -182,8 +182,7 @@ class Engine:
     def log_launch(self, work: Work) -> None:
         slot, task = work.slot.number, work.task
         if self.model.dialect == "mlx":
-            cached = max(work.cached - 1, 0)
-            uncached = work.total - 1 - cached
+            cached, uncached = work.cached, work.total - 1 - work.cached
             self.emit(
                 b"DEBUG",
                 f"[coordinator][INFO]: Prompt cache restore: cached_tokens={cached} uncached_tokens={uncached} "

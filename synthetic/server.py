@@ -212,15 +212,16 @@ class LmStudio:
         engine = self.load(model)
         if not engine.ready.done:
             yield engine.ready
-        yield self.rng.uniform(3, 20)
+        # Arrival, start and launch come in one order; only the time to split a prompt into tokens depends on it.
+        yield 4.0
         self._log_running(post, truth, tag)
         if post.template_error is not None:
             self._fail(truth, tag, post.template_error)
             return None
+        prompt_tokens = sum(item.tokens for item in post.prompt)
+        yield 3.0 + prompt_tokens / 5000
         while (turn := engine.free()) is not None:
             yield turn
-        yield self.rng.uniform(2, 10)
-        prompt_tokens = sum(item.tokens for item in post.prompt)
         if prompt_tokens > model.context:
             self._overflow(truth, engine, tag, prompt_tokens)
             return None
@@ -404,15 +405,18 @@ class LmStudio:
     def _overflow(self, truth: Truth, engine: Engine, tag: str, tokens: int) -> None:
         """A prompt longer than the context: the engine takes the task and gives it up at once."""
         limit = engine.model.context
-        work = engine.launch([])
-        truth.slot, truth.task, truth.input_tokens = work.slot.number, work.task, None
+        if engine.model.dialect == "mlx":
+            text = "The number of tokens to keep from the initial prompt is greater than the context length"
+            remedy = "Try to load the model with a larger context length, or provide a shorter input"
+            self._fail(truth, tag, f"{text} (n_keep: {tokens} > n_ctx: {limit}). {remedy}")
+            return
         text = f"request ({tokens} tokens) exceeds the available context size ({limit} tokens), try increasing it"
+        work = engine.launch([])
+        truth.slot, truth.task = work.slot.number, work.task
         engine.debug(f"I slot launch_slot_: id  {work.slot.number} | task {work.task} | processing task, is_child = 0")
         engine.debug(f"E srv    send_error: task id = {work.task}, error: {text}")
         engine.release(work, 0)
-        detail = {
-            "error": {"code": 400, "message": text, "type": "exceed_context_size_error", "n_prompt_tokens": tokens}
-        }
+        detail = {"error": {"code": 400, "message": text, "type": "exceed_context_size_error", "n_ctx": limit}}
         self._fail(truth, tag, f"Engine protocol predict request returned 400: {json.dumps(detail)}")
 
     # --- small things -----------------------------------------------------------------------------------------------

@@ -52,9 +52,21 @@ _OPENCODE: tuple[_Tool, ...] = (
     (
         "bash",
         (
-            "Runs a command in a shell that lives as long as the session. Quote paths that hold blanks. Output beyond 2000 lines or 50 KB "
-            "is cut and kept in a file. Use `workdir` instead of `cd`. File contents are better read with the read tool, and searched "
-            "with grep. Commit only when the user asks for it, never push without being told, and do not skip hooks."
+            """Runs a command in a shell that lives as long as the session. It is meant for what only a shell can do: git, package managers, test runners, containers. File contents are better read with the read tool, searched with grep and changed with edit.
+
+Before a command that creates files or folders, make sure with a listing that their parent exists and is the right one. Quote paths that hold blanks: `cd "/Users/name/My Project"`, not without the quotes.
+
+Usage:
+- `command` is required. `timeout` is in milliseconds; after two minutes a command is stopped unless it says otherwise.
+- Describe the command in five to ten words, so that the person who watches knows what it is for.
+- Output beyond 2000 lines or 50 KB is cut and kept in a file; read that file with offset and limit, or search it with grep. Do not cut it yourself with head or tail.
+- Use `workdir` instead of `cd`. Commands that do not depend on one another go out as calls of their own in one message; commands that do are joined with `&&`. Use `;` only when it does not matter whether the first one fails. No line breaks between commands.
+
+# Commits
+Commit only when the user asks for it. Then, in this order: look at `git status`, `git diff` and the latest messages of `git log` in one go; write a message of one or two sentences that says why rather than what, in the manner of the repository; add the files that belong to it and no others, never files that may hold secrets; look at the status once more. Do not push, do not amend somebody else's commit, do not change the configuration of git, do not skip hooks. If a hook changes files, add them and commit again.
+
+# Pull requests
+Use `gh` for everything at GitHub. Look at all commits since the branch left the main one, not only at the latest. Title below seventy characters; the body says what changes and how it was tested. Return the address."""
         ),
         {
             "command": text("The command"),
@@ -67,8 +79,13 @@ _OPENCODE: tuple[_Tool, ...] = (
     (
         "edit",
         (
-            "Replaces a piece of text in a file. The file has to have been read before. `oldString` must occur exactly once, with its "
-            "indentation; give more of its surroundings if it does not, or set `replaceAll`."
+            """Replaces a piece of text in a file.
+
+Usage:
+- The file has to have been read in this conversation before; an edit of a file that was not read fails.
+- When taking text from the output of the read tool, keep the indentation exactly as it stands after the number and the colon; the number is not part of the file.
+- `oldString` must occur exactly once. If it does not, the edit fails: give more of its surroundings, or set `replaceAll` to change every occurrence, which is the way to rename something across a file.
+- Prefer editing what exists to writing new files. No emoji unless asked for."""
         ),
         {
             "filePath": text("Absolute path of the file"),
@@ -86,7 +103,12 @@ _OPENCODE: tuple[_Tool, ...] = (
     ),
     (
         "grep",
-        "Searches file contents with a regular expression and lists the lines that match, newest files first.",
+        """Searches file contents with a regular expression, whatever the size of the project.
+
+- Full regular expressions: `log.*Error`, `function\\s+\\w+`.
+- `include` restricts the search to files of a pattern: `*.ts`, `*.{ts,tsx}`.
+- Lists files with the numbers of the lines that match, newest files first.
+- To count matches, use `rg` in the shell. For a search of many rounds, use the task tool.""",
         {
             "pattern": text("Regular expression"),
             "path": text("Folder to search in"),
@@ -96,7 +118,12 @@ _OPENCODE: tuple[_Tool, ...] = (
     ),
     (
         "read",
-        "Reads a file or lists a folder. Lines come numbered, at most 2000 of them; use offset and limit for the rest.",
+        """Reads a file or lists a folder. The path must be absolute; a path the user gives may be taken as valid, and it is no mistake to read a file that is not there.
+
+- Up to 2000 lines from the start; `offset` and `limit` read the rest of a long file. Lines longer than 2000 characters are cut.
+- Lines come as `number: content`. A folder comes as one entry per line, folders with a slash.
+- Several files that may be of use are read in one message. Small slices of thirty lines are worse than one larger piece.
+- Images and PDF files come back as attachments.""",
         {"filePath": text("Absolute path"), "offset": number("First line, from 1"), "limit": number("Number of lines")},
         "filePath",
     ),
@@ -109,9 +136,19 @@ _OPENCODE: tuple[_Tool, ...] = (
     (
         "task",
         (
-            "Hands a piece of work to a sub-agent with a context of its own, and returns its last message. Say in the prompt whether it "
-            "may change files and what exactly it shall report; it sees nothing of this conversation. Agents: `explore` searches a "
-            "codebase quickly; `general` researches and works through several steps."
+            """Hands a piece of work to a sub-agent with a context of its own, and returns its last message.
+
+Agents:
+- explore: searches a codebase quickly, by patterns or questions; say whether a quick, a medium or a thorough look is wanted.
+- general: researches and works through several steps, also beside other agents.
+
+When not to use it: to read a file whose path is known, to search for one definition, to look through two or three files. The read and grep tools are quicker there.
+
+Usage:
+1. Start several agents in one message when their work is independent.
+2. The agent's result is not shown to the user; tell the user what matters in it.
+3. Every agent begins without anything of this conversation, unless `task_id` continues an earlier one. The prompt has to be complete: what to do, what to report, and whether files may be changed.
+4. Its results can generally be relied upon."""
         ),
         {
             "description": text("Three to five words"),
@@ -123,19 +160,32 @@ _OPENCODE: tuple[_Tool, ...] = (
     ),
     (
         "todowrite",
-        "Keeps the list of steps of the current task. Use it for work of three steps or more. One entry at a time is in progress.",
+        """Keeps the list of steps of the current task, so that the user sees what is planned, what is going on and what is done.
+
+Use it for work of three steps or more, for several tasks given at once, when new instructions come in, and before beginning with a step (mark it as in progress; one at a time). Mark a step as completed as soon as it is, and only if it really is: not with failing tests, not half done, not with an error nobody has looked into. Remove what no longer matters.
+
+Do not use it for one plain task, for something that takes less than three trivial steps, or for a question.
+
+States: pending, in_progress, completed, cancelled.""",
         {"todos": TODOS},
         "todos",
     ),
     (
         "webfetch",
-        "Fetches a page and returns it as text or Markdown.",
+        """Fetches a page and returns it as text, Markdown or HTML.
+
+- The address must be complete. HTTP is turned into HTTPS.
+- Read only; nothing is changed. Very long pages are shortened.
+- If another tool offers the same with better access, use that one.""",
         {"url": text("Address"), "format": choice("Form of the answer", "text", "markdown", "html")},
         "url format",
     ),
     (
         "write",
-        "Writes a file, replacing what was there. Prefer editing what exists; do not create documentation nobody asked for.",
+        """Writes a file, replacing what was there.
+
+- An existing file has to have been read before, or the call fails.
+- Prefer editing what exists; a new file only where it is needed. No documentation or README unless somebody asks for it.""",
         {"filePath": text("Absolute path"), "content": text("The whole content")},
         "filePath content",
     ),
@@ -145,8 +195,22 @@ _CLAUDE: tuple[_Tool, ...] = (
     (
         "Agent",
         (
-            "Starts an agent that works on a task in a context of its own and reports back once. Good for wide searches whose output "
-            "would crowd this conversation. Agents: Explore (reads and searches), general-purpose (everything)."
+            """Starts an agent that works on a task in a context of its own and reports back once.
+
+Agents and their tools:
+- Explore: quick searches by file pattern, keyword or question. Reads only. Say how thorough it should be. (Bash, Glob, Grep, Read)
+- general-purpose: questions and tasks of several steps, when you are not confident to find the right place at once. (all tools)
+- Plan: designs an approach and names the files that matter. Changes nothing. (all but Edit, Write)
+
+When not to use it: a known path is read with Read, a known name is found with Grep; an agent would take longer.
+
+Usage notes:
+- `description` is three to five words.
+- Independent agents are started in one message, so that they work at the same time.
+- The report is not visible to the user. Tell the user what is in it.
+- An agent knows nothing of this conversation. Brief it like a colleague who has just come in: the aim, what is known, what to return, how long it may be. Say whether it shall write code or only look.
+- Look at what it changed before you call its work done.
+- With `run_in_background` you go on at once and are told when it has finished; do not wait by sleeping."""
         ),
         {
             "description": text("Three to five words"),
@@ -159,9 +223,23 @@ _CLAUDE: tuple[_Tool, ...] = (
     (
         "Bash",
         (
-            "Executes a command in a persistent shell and returns its output. Use the file tools for reading, searching and editing. "
-            "Quote paths with blanks, chain dependent commands with &&, keep to the working directory. Git: never amend or force-push, "
-            "never skip hooks, commit only when asked."
+            """Executes a command and returns its output. The working directory lasts between commands, the shell's state does not.
+
+Avoid it for what other tools do: find files (Glob), search contents (Grep), read (Read), edit (Edit), write (Write), speak to the user (just write).
+
+# Instructions
+ - Before a command that creates files, check with `ls` that the parent folder is the right one.
+ - Quote paths with blanks. Use absolute paths rather than `cd`.
+ - A timeout may be given, up to 600000 ms; without one it is 120000.
+ - Independent commands are calls of their own, made together; dependent ones are chained with &&. No line breaks to separate commands.
+ - git: a new commit rather than an amended one. Before anything destructive (reset --hard, push --force, checkout --), think of a safer way. Never skip hooks.
+ - No sleep between commands that can run at once; no loops that wait for something, let it notify you.
+
+# Committing with git
+Only when asked. First, together: git status, git diff, git log. Then draft one or two sentences on why; leave out files that look like secrets. Then add the files by name, commit with the message in a here-document, and check the status. If a hook fails, mend the cause and make a new commit. Do not push unless asked.
+
+# Pull requests
+Through gh. Look at every commit of the branch. Title under 70 characters; body: summary, test plan."""
         ),
         {
             "command": text("The command"),
@@ -173,7 +251,13 @@ _CLAUDE: tuple[_Tool, ...] = (
     ),
     (
         "Edit",
-        "Replaces an exact piece of text in a file that has been read in this conversation. Fails if the text is not unique.",
+        """Replaces an exact piece of text in a file.
+
+Usage:
+- Read the file with Read in this conversation first; the tool fails otherwise.
+- Keep the indentation as it stands after the line number and the tab. The number is never part of the text.
+- Fails if `old_string` is not unique. Give more context, or use `replace_all`, which also renames things.
+- Prefer existing files. No emoji unless asked.""",
         {
             "file_path": text("Absolute path"),
             "old_string": text("Text to replace"),
@@ -185,7 +269,12 @@ _CLAUDE: tuple[_Tool, ...] = (
     ("Glob", "Finds files by pattern.", {"pattern": text("Glob pattern"), "path": text("Folder")}, "pattern"),
     (
         "Grep",
-        "Searches file contents with ripgrep.",
+        """Searches file contents with ripgrep.
+
+- Always use this tool for searching, never grep or rg through Bash.
+- Full regular expressions; literal braces need escaping: `interface\\{\\}`.
+- Filter with `glob`. Output modes: content (lines), files_with_matches (default), count.
+- For open searches of several rounds, use Agent.""",
         {
             "pattern": text("Regular expression"),
             "path": text("File or folder"),
@@ -197,12 +286,24 @@ _CLAUDE: tuple[_Tool, ...] = (
     ),
     (
         "Read",
-        "Reads a file. Lines come numbered from 1, up to 2000 of them.",
+        """Reads a file of the local file system. Assume that a path the user gives is valid.
+
+- Absolute path. Up to 2000 lines from the beginning, or `offset` and `limit`.
+- Lines come numbered as with cat -n, from 1.
+- Reads images, PDF files (with `pages` when long) and notebooks as well. Not folders: use ls.
+- An empty file comes back as a reminder instead of content.""",
         {"file_path": text("Absolute path"), "offset": number("First line"), "limit": number("Number of lines")},
         "file_path",
     ),
     ("Skill", "Runs a skill by name.", {"skill": text("Name"), "args": text("Arguments")}, "skill"),
-    ("TodoWrite", "Keeps the list of steps of the current task.", {"todos": TODOS}, "todos"),
+    (
+        "TodoWrite",
+        """Keeps the list of steps of the current task and shows it to the user.
+
+Use it when the work has three steps or more, when several things were asked for, and as soon as new instructions arrive. Exactly one step is in progress at any time. Mark a step as completed right when it is, never before its tests pass. Do not use it for a single, simple step or a question.""",
+        {"todos": TODOS},
+        "todos",
+    ),
     (
         "ToolSearch",
         "Finds tools that are not listed here and makes them available.",
