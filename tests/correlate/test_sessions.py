@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lms_audit import correlate
+from lms_audit.correlate.continuation import Relation
 from lms_audit.correlate.entries import conversations
 from lms_audit.correlate.links import prompts_in
 from lms_audit.correlate.sessions import sessions
-from lms_audit.correlate.threads import Relation, threads
+from lms_audit.correlate.threads import threads
 from lms_audit.model import Api, Json, Kind, Status, ToolCall
 from tests.support import (
     MARK,
@@ -400,6 +401,22 @@ def test_a_compacted_conversation_is_known_by_the_answer_it_opens_with() -> None
     world.send([SYSTEM, user("So far:"), assistant(summary), user("Continue")])
     assert world.grouped() == [["r0", "r1", "r3"], ["r2"]]
     assert world.session_of("r2").parent_session_id == world.session_of("r0").id
+
+
+def test_words_that_a_person_may_write_too_continue_nothing_without_a_compaction() -> None:
+    world = World()
+    world.send([SYSTEM, user("Fix the parser")])
+    world.send([SYSTEM, user("What did we do so far?")])
+    assert world.grouped() == [["r0"], ["r1"]]
+
+
+def test_a_side_request_never_takes_a_main_request_into_its_thread() -> None:
+    world = World()
+    world.send([user("Name this talk, please: parser")], kind=Kind.TITLE)
+    world.send([user("Name this talk, please: lexer"), *turns(1)])
+    world.send([user("Name this talk, please: lexer"), *turns(2)])
+    world.send([user("Shortened"), *turns(2), user("Summarize.")], kind=Kind.SUMMARY)
+    assert world.grouped() == [["r0"], ["r1", "r2"], ["r3"]]
 
 
 def test_a_new_session_after_a_compaction_is_not_taken_for_its_continuation() -> None:

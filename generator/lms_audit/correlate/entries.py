@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from lms_audit.correlate.threads import Relation, Threads
+from lms_audit.correlate.continuation import Relation
+from lms_audit.correlate.threads import Threads
 from lms_audit.model import Entry, Key, Request, Session
 
 

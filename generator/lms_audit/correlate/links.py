@@ -17,8 +17,9 @@ from itertools import pairwise
 
 from msgspec import Struct, field
 
+from lms_audit.correlate.continuation import SIDE_KINDS, Relation
 from lms_audit.correlate.conversation import spawning
-from lms_audit.correlate.threads import SIDE_KINDS, Relation, Threads
+from lms_audit.correlate.threads import Threads
 from lms_audit.correlate.words import CUT_MARK, agreement, alike, first_text
 from lms_audit.model import Call, Json, Kind, Library, Message, Millis, Request, Role, Text
 from lms_audit.read.payload import compact, decode

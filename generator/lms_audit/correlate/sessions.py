@@ -15,8 +15,9 @@ from hashlib import blake2b
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lms_audit.correlate.continuation import Relation
 from lms_audit.correlate.links import Links, links
-from lms_audit.correlate.threads import Relation, Threads
+from lms_audit.correlate.threads import Threads
 from lms_audit.correlate.words import one_line
 from lms_audit.model import Kind, Library, Request, Session
 

@@ -71,10 +71,11 @@ COMPACTED_STARTS = (
     "This session is being continued from a previous conversation",
     "Another language model started to solve this problem",
     "The conversation history before this point was compacted",
-    "What did we do so far?",
-    "Continue if you have next steps, or stop and ask",
 )
 """First words of a message by which clients open a conversation they have compacted."""
+
+COMPACTED_ASKS = ("What did we do so far?", "Continue if you have next steps, or stop and ask")
+"""The same, in words that a person may write too: they tell only after a request for a summary."""
 
 
 def _opening(names: Iterable[str], *, anywhere: bool) -> re.Pattern[str]:
