@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from lms_audit.correlate.drafts import Draft
+from lms_audit.correlate.words import CUT_MARK
 from lms_audit.model import Api, Kind, Request, ResponseSource, Source, Status, ToolCall
 from lms_audit.read.events import Answer, AnswerCall, Stats, Usage
 from lms_audit.read.fold import join_answers
@@ -248,9 +249,9 @@ def tool_calls(calls: Iterable[AnswerCall]) -> tuple[ToolCall, ...]:
 
 
 def tool_call(identity: str | None, name: str, arguments: str) -> ToolCall:
-    """One call; arguments that are no JSON stay the raw string and are marked malformed."""
+    """One call; arguments that are no JSON stay the raw string. Malformed is what the model wrote, not what the log cut."""
     try:
         value = decode(arguments.encode("utf-8", "replace")) if arguments.strip() else {}
     except ValueError:
-        return ToolCall(identity, name, arguments, malformed=True)
+        return ToolCall(identity, name, arguments, malformed=CUT_MARK not in arguments)
     return ToolCall(identity, name, value)
