@@ -96,6 +96,17 @@ def test_cache_breaks_of_one_cause_are_one_finding() -> None:
     assert one.severity is Severity.HIGH
 
 
+def test_a_cache_break_without_token_counts_still_says_why() -> None:
+    log = Log()
+    for name in ("pirate", "sailor"):
+        log.ask([system(f"You are a {name}. Be kind."), user("go " * 200)])
+    (sentence,) = sentences(log, "cache breaks")
+    assert sentence == (
+        "In 1 request the engine read part of the prompt again (how much is not logged) after the system prompt "
+        "changed, for example “are a pirate.” became “are a sailor.”."
+    )
+
+
 def test_failures_with_the_same_error_are_one_finding() -> None:
     log = Log()
     for task in (7, 8, 9):

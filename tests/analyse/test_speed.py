@@ -33,7 +33,7 @@ def test_without_the_counts_there_is_no_point() -> None:
     log = Log()
     log.ask(None, input_tokens=3000, prompt_ms=500.0, tokens_per_second=40.0)
     log.ask(None, evaluated_tokens=1000, prompt_ms=500.0, output_tokens=200, tokens_per_second=40.0)
-    log.ask(None, input_tokens=3000, evaluated_tokens=5, prompt_ms=500.0, output_tokens=3, tokens_per_second=40.0)
+    log.ask(None, input_tokens=3000, evaluated_tokens=255, prompt_ms=500.0, output_tokens=3, tokens_per_second=40.0)
     log.ask(None, input_tokens=9, evaluated_tokens=500, prompt_ms=500.0, provenance={"prompt_ms": Source.CLOCK})
     assert [prefill_point(request) for request in log.requests] == [None] * 4
     assert [decode_point(request) for request in log.requests] == [None] * 4
@@ -80,7 +80,7 @@ def test_each_model_has_a_law_of_reading_and_one_of_writing() -> None:
                 None,
                 model=model,
                 input_tokens=100 + depth,
-                evaluated_tokens=100,
+                evaluated_tokens=400,
                 prompt_ms=100.0,
                 output_tokens=50,
                 tokens_per_second=20.0 + depth,

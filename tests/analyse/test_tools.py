@@ -12,6 +12,7 @@ from lms_audit.analyse.report import FileTouched, Outcome, ToolKind
 from lms_audit.analyse.tools import call_facts, files_touched
 from lms_audit.model import ToolCall
 from tests.analyse.worlds import Log, made
+from tests.support import MARK
 
 PATCH = "*** Begin Patch\n*** Update File: src/a.py\n@@\n-1\n+2\n*** Add File: src/b.py\n+3\n*** End Patch"
 
@@ -209,6 +210,18 @@ def test_facts_stand_beside_the_calls_of_their_request() -> None:
     assert read.result_bytes == 8
     assert (broken.index, broken.malformed, broken.result_bytes) == (1, True, None)
     assert list(call_facts(log.requests)) == ["r0"]
+
+
+def test_what_the_log_shortened_is_neither_repeated_nor_malformed() -> None:
+    log = Log()
+    cut = '{"filePath":"/p/src/lo' + MARK + 'end of the text"'
+    shown = {"filePath": f"/p/src/lo{MARK}end of the text"}
+    log.ask(
+        None, tool_calls=(made("edit", cut, malformed=True), made("edit", cut, malformed=True), made("edit", shown))
+    )
+    facts = call_facts(log.requests)["r0"]
+    assert [(call.nth, call.malformed, call.edits) for call in facts] == [(1, False, ())] * 3
+    assert [call.argument for call in facts] == ["/p/src/lo…"] * 3
 
 
 def test_hostile_arguments_are_data() -> None:

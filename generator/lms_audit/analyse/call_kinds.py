@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from lms_audit.analyse.report import ToolKind
-from lms_audit.correlate.words import one_line
+from lms_audit.correlate.words import CUT_MARK, one_line
 from lms_audit.model import Json
 
 ARGUMENT_LENGTH = 120
@@ -138,9 +138,13 @@ def kind_of(name: str, arguments: Json) -> ToolKind:
 
 
 def _as_text(value: Json) -> str:
-    """A value of an argument as one text: of ``["bash", "-lc", "make test"]`` the command itself."""
+    """A value of an argument as one text: of ``["bash", "-lc", "make test"]`` the command itself.
+
+    Of a text that LM Studio shortened, what stands before the cut: behind it may be another argument's end.
+    """
     if isinstance(value, str):
-        return value
+        head, cut, _ = value.partition(CUT_MARK)
+        return f"{head}…" if cut else head
     if isinstance(value, list):
         texts = [_as_text(one) for one in value[:20]]
         if len(texts) == 3 and texts[1] in ("-lc", "-c", "/c"):
@@ -158,11 +162,20 @@ def command_of(arguments: Json) -> str:
     return next((text for name in _TELLING[ToolKind.SHELL] if (text := _as_text(arguments.get(name)))), "")
 
 
+def _from_json_text(kind: ToolKind, text: str) -> str:
+    """The argument that matters out of JSON that does not parse, shortened by LM Studio or malformed; else the text."""
+    for name in _TELLING.get(kind, ()):
+        found = re.search(rf'"{name}"\s*:\s*"((?:[^"\\]|\\.){{1,400}})', text)
+        if found:
+            return _as_text(found[1].replace("\\n", "\n"))
+    return _as_text(text)
+
+
 def telling_argument(kind: ToolKind, arguments: Json) -> str:
     """The one argument that matters, as one line; empty where there is none."""
     if isinstance(arguments, str):
         patched = _PATCHED.search(arguments)
-        return one_line(patched[1] if patched else arguments, ARGUMENT_LENGTH)
+        return one_line(patched[1] if patched else _from_json_text(kind, arguments), ARGUMENT_LENGTH)
     if not isinstance(arguments, dict):
         return ""
     if kind is ToolKind.TODO:
@@ -197,7 +210,7 @@ def _strings(value: Json) -> Iterator[str]:
 def full_path(path: str, project: str | None) -> str | None:
     """A path in one form, relative ones under the project where that is a folder; ``None`` for what is no path."""
     path = path.strip()
-    if not path or len(path) > LONGEST_PATH or "\n" in path or "\0" in path:
+    if not path or len(path) > LONGEST_PATH or "\n" in path or "\0" in path or CUT_MARK in path:
         return None
     absolute = path.startswith(("/", "~")) or re.match(r"[A-Za-z]:[\\/]", path)
     if not absolute and project and project.startswith("/"):

@@ -117,10 +117,10 @@ def cache_break_causes(context: Context) -> Iterator[Finding]:
         times = [found.lost_ms for found in held if found.lost_ms is not None]
         if not sum(tokens) and tokens:
             continue
-        lost = f"{number(sum(tokens))} tokens" if tokens else "prompts, how many tokens is not logged,"
-        cost = f" ({span(sum(times))})" if times else ""
+        lost = f"{many(sum(tokens), 'token')} again" if tokens else "part of the prompt again"
+        cost = f" ({span(sum(times))})" if times else "" if tokens else " (how much is not logged)"
         example = f", for example {worst.detail}" if worst.detail else ""
-        sentence = f"In {many(len(held), 'request')} the engine read {lost} again{cost} after {why}{example}."
+        sentence = f"In {many(len(held), 'request')} the engine read {lost}{cost} after {why}{example}."
         hidden = {"not logged": len(held) - len(times)} if len(times) < len(held) else {}
         total = figure("lost_ms", sum(times) if times else None, len(times), hidden)
         severity = graded(sum(times), 10_000, 60_000)

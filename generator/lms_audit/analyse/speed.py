@@ -18,15 +18,17 @@ POINTS = 500
 FEWEST = 8
 """Points a line needs."""
 FIRST_BIN = 1024
-FEWEST_TOKENS = 16
-"""Shorter work measures the clock, not the model."""
+FEWEST_READ = 256
+"""Fewer tokens read at once do not fill a batch: their rate says nothing about the context."""
+FEWEST_WRITTEN = 16
+"""Shorter answers measure the clock, not the model."""
 
 
 def prefill_point(request: Request) -> SpeedPoint | None:
     """Rate of reading at the middle of what was read."""
     rate = prompt_rate(request)
     evaluated = request.evaluated_tokens
-    if rate is None or evaluated is None or evaluated < FEWEST_TOKENS:
+    if rate is None or evaluated is None or evaluated < FEWEST_READ:
         return None
     cached = request.cached_tokens
     if cached is None:
@@ -39,7 +41,7 @@ def prefill_point(request: Request) -> SpeedPoint | None:
 def decode_point(request: Request) -> SpeedPoint | None:
     """Rate of writing at the middle of what was written."""
     rate, output = request.tokens_per_second, request.output_tokens
-    if not rate or request.input_tokens is None or output is None or output < FEWEST_TOKENS:
+    if not rate or request.input_tokens is None or output is None or output < FEWEST_WRITTEN:
         return None
     return SpeedPoint(request.id, request.input_tokens + output // 2, rate)
 

@@ -16,18 +16,29 @@ from lms_audit.analyse.figures import count
 from lms_audit.analyse.items import text_bytes
 from lms_audit.analyse.outcomes import outcome_of
 from lms_audit.analyse.report import CallFacts, FileTouched, Row, Table, ToolKind
+from lms_audit.correlate.words import CUT_MARK
 from lms_audit.model import Json, Request, ToolCall
 
 MOST_FILES = 200
 
 
-def _same(name: str, arguments: Json) -> bytes:
-    """Equal for calls with the same name and arguments, whatever the order of members."""
+def _same(name: str, arguments: Json) -> bytes | None:
+    """Equal for calls with the same name and arguments, whatever the order of members.
+
+    ``None`` where nobody can tell: strings shortened in the log are not equal because their ends are.
+    """
     try:
-        text = json.dumps(arguments, sort_keys=True)
+        text = json.dumps(arguments, sort_keys=True, ensure_ascii=False)
     except RecursionError:
-        text = ""
+        return None
+    if CUT_MARK in text:
+        return None
     return blake2b(f"{name}\0{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _shortened(arguments: Json) -> bool:
+    """Whether it was LM Studio's log, not the model, that broke the JSON."""
+    return isinstance(arguments, str) and CUT_MARK in arguments
 
 
 def _facts(request: Request, index: int, call: ToolCall, nth: int) -> CallFacts:
@@ -45,7 +56,7 @@ def _facts(request: Request, index: int, call: ToolCall, nth: int) -> CallFacts:
         outcome=outcome,
         reason=reason,
         exit_code=code,
-        malformed=call.malformed,
+        malformed=call.malformed and not _shortened(call.arguments),
         nth=nth,
         result_bytes=None if call.result is None else text_bytes(call.result),
         reads=paths if kind is ToolKind.READ else (),
@@ -55,16 +66,16 @@ def _facts(request: Request, index: int, call: ToolCall, nth: int) -> CallFacts:
 
 def call_facts(requests: Iterable[Request]) -> dict[str, tuple[CallFacts, ...]]:
     """Facts of all calls, by request, in order of arrival."""
-    made: Counter[tuple[str | None, bytes]] = Counter()
+    made: Counter[tuple[str, bytes]] = Counter()
     facts: dict[str, tuple[CallFacts, ...]] = {}
     for request in requests:
         held = []
         for index, call in enumerate(request.tool_calls):
             nth = 1
-            if base_name(call.name) not in POLLING:
-                same = (request.session_id or request.id, _same(call.name, call.arguments))
-                made[same] += 1
-                nth = made[same]
+            same = None if base_name(call.name) in POLLING else _same(call.name, call.arguments)
+            if same is not None:
+                made[request.session_id or request.id, same] += 1
+                nth = made[request.session_id or request.id, same]
             held.append(_facts(request, index, call, nth))
         if held:
             facts[request.id] = tuple(held)
