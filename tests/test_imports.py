@@ -21,7 +21,7 @@ RANKS = (
     {"analyse"},
     {"present", "share"},
     {"pipeline"},
-    {"options"},
+    {"options", "serve"},
     {"cli"},
     {"__main__"},
 )

@@ -39,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code. Never a traceback, except for bugs when ``LMS_AUDIT_DEBUG`` is set."""
     try:
-        result = commands.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        result = commands.main(
+            None if arguments is None else list(arguments), prog_name="lms-audit", standalone_mode=False
+        )
         sys.stdout.flush()
     except AuditError as error:
         return _complain(str(error), error.exit_code)
@@ -172,6 +174,31 @@ def build(asked: Config, *, quiet: bool, timings: Path | None) -> None:
 
 
 @commands.command()
+@_options(out="Folder of the site (default: site).", default_out="site", keeps=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port on this machine.")
+def serve(asked: Config, *, quiet: bool, port: int) -> None:
+    """Make the site, show it on this machine, and make it anew whenever the logs change."""
+    from lms_audit.pipeline import build as make
+    from lms_audit.serve import Watch, server
+
+    with _shown(quiet) as progress:
+        result = make(asked, progress)
+    _tell(result.notes, result.files)
+
+    def rebuild() -> None:
+        try:
+            _tell(make(asked).notes, ())
+        except (AuditError, OSError) as error:  # the next change of a log may well mend it
+            click.echo(f"lms-audit: {one_line(str(error))}", err=True)
+
+    watch = Watch(asked.logs, rebuild)
+    with server(asked.out, port, watch) as address:
+        if not quiet:
+            click.echo(f"{address}  (Ctrl-C ends it)")
+        watch.run()
+
+
+@commands.command()
 @_options(out="Folder of the files.")
 @click.option(
     "--format",
@@ -206,6 +233,44 @@ def check(asked: Config, *, quiet: bool) -> int:
         for line in _account_lines(accounts):
             click.echo(line)
     return FAILURE if any(_is_damaged(account) for account in accounts) else 0
+
+
+@commands.command()
+@_options(out="Folder of the archives.")
+@click.option("--zip", "zipped", is_flag=True, help="One zip per project instead of a folder.")
+def pack(asked: Config, *, quiet: bool, zipped: bool) -> None:
+    """Archive what is known, one folder or zip per project, each with a manifest.
+
+    The digest printed for each archive is that of its manifest: noted somewhere else, it proves the whole archive.
+    """
+    from lms_audit.pipeline import pack as make
+
+    with _shown(quiet) as progress:
+        archives, ingested = make(asked, progress, zipped=zipped)
+    _tell(ingested.notes, ingested.files)
+    if not quiet:
+        for archive in archives:
+            click.echo(f"{archive.path}  {archive.digest}  {one_line(archive.project or 'no project')}")
+
+
+@commands.command()
+@click.argument("archives", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-q", "--quiet", is_flag=True, help="Only the exit code.")
+def verify(archives: Sequence[Path], *, quiet: bool) -> int:
+    """Check archives against their manifests; exit code 1 if anything is missing or was changed."""
+    from lms_audit.share.pack import verify as look
+
+    verdicts = [verdict for path in archives for verdict in look(path)]
+    for verdict in verdicts:
+        if quiet:
+            continue
+        state = "as written" if not verdict.problems else _count(len(verdict.problems), "problem")
+        click.echo(
+            f"{one_line(str(verdict.path))}: {state}, {_count(verdict.files, 'file')}, {verdict.digest or 'no digest'}"
+        )
+        for problem in verdict.problems:
+            click.echo(f"  {one_line(problem)}")
+    return FAILURE if any(verdict.problems for verdict in verdicts) else 0
 
 
 # --- what is said ---------------------------------------------------------------------------------------------------

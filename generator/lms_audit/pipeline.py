@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lms_audit.correlate.clients import Clients
     from lms_audit.correlate.conversation import PromptTree
     from lms_audit.share.export import Format
+    from lms_audit.share.pack import Archive
 
 T = TypeVar("T")
 
@@ -114,6 +115,22 @@ def export(config: Config, format_: Format, progress: Progress | None = None) ->
         understood = _understood(config, store, ingested, progress or Silent())
         notes = (*store.notes, *ingested.notes)
         return write(understood.audit, config.out, format_), replace(ingested, notes=notes)
+
+    return _with_store(config, work)
+
+
+def pack(
+    config: Config, progress: Progress | None = None, *, zipped: bool = False
+) -> tuple[tuple[Archive, ...], Ingested]:
+    """One archive per project in ``config.out``; returns them and the files read."""
+    from lms_audit.share.pack import pack as write
+
+    def work(store: Store) -> tuple[tuple[Archive, ...], Ingested]:
+        ingested = _ingested(config, store, progress or Silent())
+        known = _understood(config, store, ingested, progress or Silent())
+        notes = (*store.notes, *ingested.notes)
+        archives = write(known.audit, known.tree, known.library, config.out, zipped=zipped)
+        return archives, replace(ingested, notes=notes)
 
     return _with_store(config, work)
 

@@ -42,7 +42,7 @@ CREATE TABLE file (
     path TEXT PRIMARY KEY, root TEXT NOT NULL, inside TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     mark BLOB NOT NULL, reader INTEGER NOT NULL, digest BLOB NOT NULL, keys BLOB NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE item (key BLOB PRIMARY KEY, packed INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE item (key BLOB PRIMARY KEY, data BLOB NOT NULL);
 """
 
 
@@ -61,9 +61,10 @@ class Known(Struct, frozen=True, kw_only=True):
 class Store:
     """One SQLite file, held by one run at a time."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path | None, *, is_new: bool = False) -> None:
         self._db = connection
         self.path = path
+        self._is_new = is_new
         self.notes: list[str] = []
         """What the user should be told, one line each."""
         with self._guard():
@@ -88,8 +89,9 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             if named:
                 _refuse_foreign(path)
+            is_new = not path.exists()
             try:
-                return cls(_connect(str(path)), path)
+                return cls(_connect(str(path)), path, is_new=is_new)
             except (StoreDamagedError, sqlite3.DatabaseError) as error:
                 if _is_busy(error):
                     raise AuditError(
@@ -105,10 +107,10 @@ class Store:
             raise AuditError(f"cannot open the store {path}: {error}", FAILURE) from None
 
     def close(self) -> None:
-        """Fold the journal into the file and let go of it."""
-        with suppress(sqlite3.Error):
-            self._db.execute("PRAGMA optimize")
+        """Fold the journal into the file and let go of it. One made for nothing is removed."""
         self._db.close()
+        if self._is_new and not self._files and self.path is not None:
+            self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -239,14 +241,13 @@ class Store:
     def raw(self, key: Key) -> bytes:
         """JSON text of a stored item as sent (compact). Raises ``KeyError``."""
         with self._guard():
-            row = self._db.execute("SELECT packed, data FROM item WHERE key = ?", (bytes.fromhex(key),)).fetchone()
+            row = self._db.execute("SELECT data FROM item WHERE key = ?", (bytes.fromhex(key),)).fetchone()
         if row is None:
             raise KeyError(key)
         try:
-            data: bytes = zlib.decompress(row[1]) if row[0] else row[1]
+            return zlib.decompress(row[0])
         except zlib.error as error:
             raise StoreDamagedError(f"damaged (item {key}: {error})") from None
-        return data
 
     def message(self, key: Key) -> Message:
         """A stored message in its one shape."""
@@ -286,10 +287,8 @@ class Store:
             raw = bytes.fromhex(key)
             if raw in self._keys:
                 continue
-            small = zlib.compress(data, LEVEL) if len(data) > 200 else data
-            packed = len(small) < len(data)
-            row = (raw, int(packed), small if packed else data)
-            self._db.execute("INSERT OR IGNORE INTO item VALUES (?, ?, ?)", row)
+            # Short ones are not made smaller, but every one gets a checksum.
+            self._db.execute("INSERT OR IGNORE INTO item VALUES (?, ?)", (raw, zlib.compress(data, LEVEL)))
             self._keys.add(raw)
 
     @contextmanager

@@ -9,7 +9,7 @@ Cost: one pass over the requests; the messages of a session cut in two are looke
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from fnmatch import translate
 
 from msgspec.structs import replace
@@ -21,9 +21,11 @@ from lms_audit.model import Audit, Entry, Request, Session
 
 def select(audit: Audit, tree: PromptTree, filters: Filters) -> Audit:
     """Only the requests that pass all filters, and the sessions that have one."""
-    if not filters:
-        return audit
-    passes = _Passes(filters)
+    return keep(audit, tree, _Passes(filters)) if filters else audit
+
+
+def keep(audit: Audit, tree: PromptTree, passes: Callable[[Request], bool]) -> Audit:
+    """Only the requests that pass."""
     kept = {request.id: request for request in audit.requests if passes(request)}
     sessions = tuple(
         _session(session, kept) for session in audit.sessions if any(r in kept for r in session.request_ids)

@@ -51,11 +51,15 @@ def export(audit: Audit, out: Path, format: Format = Format.JSONL) -> tuple[Path
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out if out.is_dir() else out.parent) as draft:
         written = tuple(_WRITERS[format](audit, Path(draft)))
-        health = Path(draft) / "health.json"
-        health.write_bytes(msgspec.json.format(encode(rows.health(audit)), indent=1) + b"\n")
-        files = (*written, health)
+        files = (*written, write_health(audit, Path(draft) / "health.json"))
         outdir.write_files(out, "export", {path.name: path for path in files})
     return tuple(out / path.name for path in files)
+
+
+def write_health(audit: Audit, path: Path) -> Path:
+    """The account of all files, as JSON for people too."""
+    path.write_bytes(msgspec.json.format(encode(rows.health(audit)), indent=1) + b"\n")
+    return path
 
 
 def encode(value: Any) -> bytes:
@@ -77,6 +81,11 @@ def _clean(value: Any) -> Any:
 
 
 # --- formats --------------------------------------------------------------------------------------------------------
+
+
+def write_jsonl(audit: Audit, folder: Path) -> list[Path]:
+    """All tables as JSON Lines in a folder."""
+    return list(_jsonl(audit, folder))
 
 
 def _jsonl(audit: Audit, folder: Path) -> Iterator[Path]:
