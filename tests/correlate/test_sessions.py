@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -40,7 +41,7 @@ OTHER_UUID = "0199a3c4-2222-7abc-8def-0123456789ab"
 
 def turn(number: int, name: str = "t") -> list[dict[str, Any]]:
     """An answer with a tool call, and the tool's result."""
-    call_id = f"call_{name}_{number:04}"
+    call_id = f"call_{crc32(f'{name} {number}'.encode()):010}"
     return [
         assistant(None, call(call_id, "bash", command=f"make {name} {number}")),
         result(call_id, f"{name} {number}: ok"),
@@ -126,12 +127,34 @@ def test_two_sessions_that_open_with_the_same_words_stay_two() -> None:
     assert world.grouped() == [["r0", "r1"], ["r2", "r3"]]
 
 
-def test_two_runs_with_the_same_first_answers_stay_two() -> None:
+@pytest.mark.parametrize("ids", ["random", "counted"])
+def test_two_runs_with_the_same_first_answers_stay_two(ids: str) -> None:
     world = World()
-    for _ in range(2):
-        for count in range(4):
-            world.send([SYSTEM, user("Fix the parser"), *turns(count)], after=5 * MINUTE)
+    for run in range(2):
+        talk: list[Json] = [SYSTEM, user("Fix the parser")]
+        for number in range(4):
+            world.send(talk, after=5 * MINUTE)
+            call_id = f"call_{number}" if ids == "counted" else f"call_{crc32(bytes([run, number])):010}"
+            talk += [assistant(None, call(call_id, "bash", command=f"ls {number}")), result(call_id, "ok")]
     assert world.grouped() == [["r0", "r1", "r2", "r3"], ["r4", "r5", "r6", "r7"]]
+
+
+def test_an_edit_goes_to_the_session_whose_call_it_holds_not_to_one_that_waits() -> None:
+    world = World()
+    world.send([SYSTEM, user("hi")])
+    world.send([SYSTEM, user("hi")], after=5 * MINUTE)
+    world.send([SYSTEM, user("hi"), *turns(1)])
+    world.send([SYSTEM, user("hi"), turns(1)[0], user("Not that.")])
+    assert world.grouped() == [["r0"], ["r1", "r2", "r3"]]
+
+
+def test_an_edit_goes_to_the_session_at_work_not_to_one_left_long_ago() -> None:
+    world = World()
+    world.send([SYSTEM, user("hi")])
+    world.send([SYSTEM, user("hi")], after=120 * MINUTE)
+    world.send([SYSTEM, user("hi"), assistant("Hello!"), user("Write a poem")])
+    world.send([SYSTEM, user("hi"), assistant("Hello!"), user("Write a song")])
+    assert world.grouped() == [["r0"], ["r1", "r2", "r3"]]
 
 
 def test_sessions_with_the_same_words_in_two_projects_are_told_apart_by_their_system_prompt() -> None:
@@ -164,11 +187,11 @@ def test_a_cut_prompt_goes_to_the_session_whose_answer_it_holds() -> None:
     )
     world = World()
     for number in (1, 2):
-        made = ToolCall(f"call_{number:09}", "bash", {"command": "wc"})
+        made = ToolCall(f"call_{51743628 + number}", "bash", {"command": "wc"})
         world.send([user(text)], truncated_by_log=True, tool_calls=(made,), tool_calls_known=True)
     for number in (1, 2):
-        answer = assistant(None, call(f"call_{number:09}", "bash", command="wc"))
-        world.send([user(text), answer, result(f"call_{number:09}", "12")], truncated_by_log=True)
+        answer = assistant(None, call(f"call_{51743628 + number}", "bash", command="wc"))
+        world.send([user(text), answer, result(f"call_{51743628 + number}", "12")], truncated_by_log=True)
     assert world.grouped() == [["r0", "r2"], ["r1", "r3"]]
 
 
@@ -181,6 +204,14 @@ def test_a_failed_prompt_sent_again_soon_is_a_retry(status: Status) -> None:
     assert world.grouped() == [["r0", "r1", "r2"]]
     assert world.threads().links[1].relation is Relation.REPEATS
     assert world.request("r2").parent_id == "r1"
+
+
+def test_a_failed_prompt_is_retried_once_and_then_its_words_are_a_new_session() -> None:
+    world = World()
+    world.send([SYSTEM, user("Fix the parser")], status=Status.ERROR)
+    world.send([SYSTEM, user("Fix the parser")])
+    world.send([SYSTEM, user("Fix the parser")])
+    assert world.grouped() == [["r0", "r1"], ["r2"]]
 
 
 def test_a_failed_prompt_sent_again_much_later_is_a_new_session() -> None:

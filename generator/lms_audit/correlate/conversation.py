@@ -123,8 +123,7 @@ _THINK = re.compile(r"<think>.*?</think>", re.DOTALL)
 _TELLING_LENGTH = 80
 """An answer this long is not given twice by chance."""
 
-_TELLING_ID = 8
-"""A tool call's id this long is random; shorter ones are numbers that begin anew."""
+_LAST_PART = re.compile(r"[A-Za-z0-9]*$")
 
 _EXAMPLE_TURNS = 7
 """Turns that Aider's fixed examples, repository map and file lists can make before anybody has spoken."""
@@ -195,9 +194,15 @@ def said(message: Message) -> Said:
         message.role,
         text,
         telling=len(text) >= _TELLING_LENGTH,
-        call_ids=tuple(call.id for call in calls if call.id and len(call.id) >= _TELLING_ID),
+        call_ids=tuple(call.id for call in calls if call.id and _is_random(call.id)),
         spawns=spawning(calls),
     )
+
+
+def _is_random(call_id: str) -> bool:
+    """``365174485``, ``call_x7Kq…`` and ``toolu_01A9…`` are made once; ``call_1`` and ``functions.bash:0`` are not."""
+    last = _LAST_PART.search(call_id)
+    return last is not None and len(last[0]) >= 8 and len(set(last[0])) >= 4
 
 
 def spawning(calls: Iterable[Call]) -> tuple[Call, ...]:

@@ -16,7 +16,7 @@ from lms_audit.model import Kind, Role, Status
 _MINUTE = 60_000
 _RETRY_MS = 2 * _MINUTE
 """A failed prompt that comes again within this time is a retry, not a second session with the same words."""
-_STALE_MS = 24 * 60 * _MINUTE
+_STALE_MS = 30 * _MINUTE
 """A prompt this old without a continuation has none to come, if a younger one explains the request as well."""
 
 _CLIMB = 64
@@ -94,6 +94,10 @@ def _extended(past: Past, index: int, line: Line, leaf: int, fresh: int) -> Foun
         if not open_ones:
             continue
         after = tree.ancestor(leaf, tree.depth(node) + 1)
+        known = _answered_in(past, index, after)
+        open_ones = [other for other in open_ones if known in (None, past.links[other].thread)]
+        if not open_ones:
+            continue
         if len(open_ones) > 1 or past.requests[index].truncated_by_log:
             scored = sorted((past.fit(index, other, after), other) for other in open_ones)
             (_, contradicted, *_), best = scored[-1]
@@ -102,6 +106,17 @@ def _extended(past: Past, index: int, line: Line, leaf: int, fresh: int) -> Foun
         else:
             best = open_ones[0]
         return Found(best, Relation.EXTENDS, node, immediate=turns - past.talk.turns(node) <= 1)
+    return None
+
+
+def _answered_in(past: Past, index: int, after: int) -> int | None:
+    """The thread in which the answer at ``after`` of the talk was given, if its tool calls tell."""
+    if not past.talk.answered_last(after):
+        return None
+    node = past.talk.find(past.leaves[index], past.talk.tree.depth(after))
+    for call_id in past.talk.said(past.prompts.key(node)).call_ids:
+        if call_id in past.given:
+            return past.links[past.given[call_id]].thread
     return None
 
 

@@ -24,7 +24,7 @@ from lms_audit.correlate.conversation import PromptTree, Talk
 from lms_audit.correlate.hints import Hints, hints
 from lms_audit.correlate.parents import origin, parent, stored
 from lms_audit.correlate.past import CLOCK_MS, LATEST, Line, Past, Thread
-from lms_audit.model import Api, Key, Kind, Library, Request, Role
+from lms_audit.model import Api, Key, Kind, Library, Request, Role, Status
 
 _GROUP_MS = 30 * 60_000
 """Longest pause between requests that are grouped without a conversation to go by (embeddings, bodies not logged)."""
@@ -159,8 +159,10 @@ class _Builder:
         after = None
         if found.relation in (Relation.EXTENDS, Relation.EDITS):
             after = past.answer_after(found, leaf)
-            if found.relation is Relation.EXTENDS:
-                past.continued[found.parent] = True
+        failed = past.requests[found.parent].status is not Status.COMPLETED
+        if found.relation is Relation.EXTENDS or (failed and found.relation is Relation.REPEATS):
+            # a retry takes the place of what failed: the next to send the same words is somebody else
+            past.continued[found.parent] = True
         return Link(number, found.relation, found.parent, leaf, after)
 
     def _start(self, index: int) -> int:
