@@ -1,6 +1,6 @@
 """Writes synthetic logs of any size in LM Studio's grammar.
 
-    python benchmarks/generate.py article /tmp/bench/article
+    python -m benchmarks.generate article /tmp/bench/article
 
 Conversations are made of invented words but have the shape of real ones: sessions of some 20 to 80 requests that each
 re-send everything said so far, three clients, title requests, sub-agents, tool results of very different lengths. The
@@ -12,14 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from synthetic.clients import ClaudeCode, Client, Codex, OpenCode, Output, Project, Script
 from synthetic.clock import Clock

@@ -1,0 +1,1 @@
+"""Synthetic logs of any size, and what building sites from them costs. Not shipped."""
