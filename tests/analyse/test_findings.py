@@ -67,6 +67,15 @@ def test_the_largest_part_of_a_slow_request_is_its_reason(fields: dict[str, Any]
     assert sentences(log, "slow request") == [f"Request at 02:40:10 took 60.0 s: {reason}."]
 
 
+def test_a_slow_first_request_of_a_session_says_so() -> None:
+    log = Log()
+    log.ask(None, elapsed_ms=60_000.0, prompt_ms=55_000.0, evaluated_tokens=9000)
+    log.ask(None)
+    assert sentences(log, "slow request") == [
+        "Request at 02:40:10 took 60.0 s: 55.0 s of it read 9,000 prompt tokens of a new session."
+    ]
+
+
 def test_a_request_without_an_elapsed_time_is_timed_by_its_work() -> None:
     log = Log()
     log.ask(None, takes=None, generation_ms=45_000.0)

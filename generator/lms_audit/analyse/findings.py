@@ -60,15 +60,16 @@ def took(request: Request) -> float | None:
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
-def _read(request: Request, found: CacheBreak | None) -> str:
+def _read(request: Request, found: CacheBreak | None, *, opens: bool) -> str:
     """What the engine did in prompt processing, as the end of a sentence."""
     assert request.prompt_ms is not None
     tokens = request.evaluated_tokens if request.evaluated_tokens is not None else request.input_tokens
     amount = f"{number(tokens)} prompt tokens" if tokens is not None else "the prompt"
     if found is not None and found.lost_tokens != 0:
         return f"{span(request.prompt_ms)} of it re-read {amount} after {cause(found)}"
+    new = " of a new session" if opens else ""
     none_cached = ", of which none were cached" if request.cached_tokens == 0 else ""
-    return f"{span(request.prompt_ms)} of it read {amount}{none_cached}"
+    return f"{span(request.prompt_ms)} of it read {amount}{new}{none_cached}"
 
 
 def _wrote(request: Request) -> str:
@@ -82,7 +83,7 @@ def _wrote(request: Request) -> str:
     return f"{span(request.generation_ms)} of it wrote {many(request.output_tokens, 'token')}{speed}{thought}"
 
 
-def why_slow(request: Request, total: float, found: CacheBreak | None) -> str:
+def why_slow(request: Request, total: float, found: CacheBreak | None, *, opens: bool) -> str:
     """The part that took most of a request's time, in words."""
     parts = {"prompt": request.prompt_ms, "response": request.generation_ms, "queue": request.queue_ms}
     known = {name: ms for name, ms in parts.items() if ms is not None}
@@ -90,7 +91,7 @@ def why_slow(request: Request, total: float, found: CacheBreak | None) -> str:
     if not name or known[name] < SLOW_PART * total:
         return "the log does not say on what"
     if name == "prompt":
-        return _read(request, found)
+        return _read(request, found, opens=opens)
     if name == "queue":
         return f"{span(known[name])} of it waited for other requests"
     return _wrote(request)
@@ -100,8 +101,9 @@ def slow_requests(context: Context) -> Iterator[Finding]:
     """Requests that took longest, and what took the time."""
     timed = [(ms, request) for request in context.asked if (ms := took(request)) is not None and ms >= SLOW_MS]
     timed.sort(key=lambda pair: (-pair[0], pair[1].id))
+    opening = {session.request_ids[0] for session in context.audit.sessions if len(session.request_ids) > 1}
     for ms, request in timed:
-        reason = why_slow(request, ms, context.breaks.get(request.id))
+        reason = why_slow(request, ms, context.breaks.get(request.id), opens=request.id in opening)
         sentence = f"{context.at(request)} took {span(ms)}: {reason}."
         yield about("slow request", graded(ms, 60_000, 120_000), sentence, "elapsed_ms", ms, request, ms)
 

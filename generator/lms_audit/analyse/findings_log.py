@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from lms_audit.analyse.context import Context
 from lms_audit.analyse.figures import figure
 from lms_audit.analyse.report import Finding, Severity
-from lms_audit.analyse.sentences import many, quoted, share, size
-from lms_audit.model import Class, Tally
+from lms_audit.analyse.sentences import many, number, quoted, share, size
+from lms_audit.model import Class, Status, Tally
 
 NOTABLE = 0.01
 """Share of the log's bytes from which damage or unknown records weigh more."""
@@ -76,14 +76,14 @@ def hiding_settings(context: Context) -> Iterator[Finding]:
             f"mode “full” LM Studio logs them whole."
         )
         yield Finding("setting", Severity.INFO, sentence, figure("hidden_requests", cut, len(asked)))
-    silent = sum(bool(request.stream) and request.response_text is None and not request.tool_calls for request in asked)
+    streamed = [request for request in asked if request.stream and request.status is Status.COMPLETED]
+    silent = sum(request.response_text is None and not request.tool_calls for request in streamed)
     if silent and settings.incoming_tokens is not True:
-        streamed = sum(bool(request.stream) for request in asked)
         sentence = (
-            f"{silent} of {many(streamed, 'streamed request')} have no answer in the log: LM Studio logs it only with "
-            f"“Log incoming tokens” on."
+            f"{number(silent)} of {number(len(streamed))} streamed requests have no answer in the log: LM Studio logs it "
+            f"only with “Log incoming tokens” on."
         )
-        yield Finding("setting", Severity.INFO, sentence, figure("hidden_requests", silent, streamed))
+        yield Finding("setting", Severity.INFO, sentence, figure("hidden_requests", silent, len(streamed)))
 
 
 def uncertain(context: Context) -> Iterator[Finding]:
