@@ -19,11 +19,11 @@ def answer(raw: bytes) -> Answer | None:
         complete = True
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value, complete = salvage(raw)
-    return answer_of(value, complete) if isinstance(value, dict) else None
+    return answer_of(value, complete=complete) if isinstance(value, dict) else None
 
 
-def answer_of(value: Mapping[str, Any], complete: bool = True) -> Answer:
-    """The answer in a decoded object: chat completion or chunk, completion, Anthropic message, response, /api/v1/chat."""
+def answer_of(value: Mapping[str, Any], *, complete: bool = True) -> Answer:
+    """The answer in an object: chat completion or chunk, completion, Anthropic message, response, /api/v1/chat."""
     pieces = _Pieces()
     choices = value.get("choices")
     for choice in choices if isinstance(choices, list) else ():

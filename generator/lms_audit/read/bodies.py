@@ -14,20 +14,22 @@ from hashlib import blake2b
 
 from lms_audit.model import Json, Key
 from lms_audit.read.events import Body, Work
-from lms_audit.read.payload import MARK, as_bool, as_text, compact, decode, item_key, salvage, stream_one
+from lms_audit.read.payload import MARK, MARK_TEXT, as_bool, as_text, compact, decode, item_key, salvage, stream_one
 
 LISTS = ("messages", "input", "prompt")
 """Members that hold the conversation, by protocol."""
 SYSTEMS = ("system", "instructions", "system_prompt")
 TOOLS = ("tools", "functions")
 
-LONG = re.compile(rb'"[^"\\\n]{400}')
-"""A string surely longer than 120 UTF-16 units, whatever its characters."""
+SHORT = 120
+"""UTF-16 units up to which LM Studio leaves a string whole."""
 
 _MEMBER = re.compile(rb'\{?\r?\n  "((?:[^"\\\n]|\\.)*)": ?')
+_NAME = re.compile(rb'\n  "((?:[^"\\\n]|\\.)*)": ?')
 _BODY_END = re.compile(rb"\n\}(?=\r?\n|\r?\Z)")
 _ELEMENT = re.compile(rb"[\[,]\r?\n    (?=\S)")
 _CLOSED = re.compile(rb"\r?\n  \]")
+_CLOSE = re.compile(rb"\r?\n\}")
 
 
 class _CutError(Exception):
@@ -64,12 +66,17 @@ class BodyReader:
         self.work = work
         self.long_strings = False
         """A string longer than LM Studio leaves whole was met uncut: the log has full bodies."""
+        self.mended = False
+        """The last body holds bytes that are not UTF-8."""
+        self._broken = False
+        """The last body holds a value that is no JSON."""
         self._known: dict[bytes, Key] = {}
         self._recent: list[_Layout] = []
         self._bodies = 0
 
     def read(self, data: bytes) -> tuple[Body, int]:
         """The body at the start of ``data`` and where it ends. ``data`` may go on behind it, or stop inside it."""
+        self.mended = self._broken = False
         base, shared = self._nearest(data)
         ended = _BODY_END.search(data, max(shared - 2, 0)) if not data.startswith(b"{}") else None
         end = ended.end() if ended else len(data)
@@ -77,7 +84,8 @@ class BodyReader:
             end = 2
         text = data[:end] if end < len(data) else data
         body, layout = self._read(text, bool(ended) or end == 2, base, shared)
-        self._remember(layout)
+        if not self.mended and not self._broken:
+            self._remember(layout)
         return body, end
 
     def _nearest(self, data: bytes) -> tuple[_Layout | None, int]:
@@ -109,16 +117,17 @@ class BodyReader:
         complete = closed
         try:
             self._members(data, layout, parts, base, shared)
+            complete = closed and not self._broken
         except _CutError:
             self._salvage(data, layout, parts)
             complete = False
         except ValueError:
             # Not the printed form, or not JSON: start over with what a streaming parser makes of it.
             layout, parts = _Layout(data, layout.ordinal), _Parts()
-            value, whole = salvage(data)
+            value, complete = salvage(data)
             self.work.parsed += len(data)
+            self.mended = not _is_utf8(data)
             self._from_value(value, layout, parts)
-            complete = closed and whole
         kept, origin = parts.kept, base.ordinal if base is not None and parts.kept else None
         body = Body(
             model=as_text(parts.scalars.get("model")),
@@ -146,7 +155,7 @@ class BodyReader:
         while True:
             member = _MEMBER.match(data, at)
             if member is None:
-                if re.compile(rb"\r?\n\}").match(data, at):
+                if _CLOSE.match(data, at):
                     return
                 if at == 0:
                     raise ValueError("not the printed form")
@@ -176,13 +185,15 @@ class BodyReader:
             parts.tools = self._key(raw)
         else:
             self.work.parsed += len(raw)
-            parts.scalars[name] = decode(raw)
+            parts.scalars[name] = self._value(raw)
         return end
 
     def _elements(self, data: bytes, at: int, layout: _Layout, parts: _Parts, base: _Layout | None, shared: int) -> int:
         """Reads a list of messages from its ``[``; returns the offset behind its ``]``."""
         if base is not None and base.list_at == at and base.list_name == layout.list_name:
             kept = bisect_right(base.ends, shared)
+            if kept and base.ends[kept - 1] == shared and data[shared - 1 : shared] not in (b"}", b"]", b'"'):
+                kept -= 1  # a number may go on
             if kept:
                 parts.kept = kept
                 layout.ends = base.ends[:kept]
@@ -224,8 +235,8 @@ class BodyReader:
                 layout.keys.append(self._item(value))
             return
         last = None
-        for last in re.finditer(rb'\n  "((?:[^"\\\n]|\\.)*)": ?', data):
-            pass
+        for member in _NAME.finditer(data):
+            last = member
         name = _json_string(last[1]) if last else ""
         value = self._rest(data[last.end() :]) if last else None
         if value is None or not parts.order or parts.order[-1] != name:
@@ -269,13 +280,24 @@ class BodyReader:
         key = self._known.get(mark)
         if key is None:
             self.work.parsed += len(raw)
-            self.long_strings = self.long_strings or (MARK not in raw and LONG.search(raw) is not None)
+            value = self._value(raw)
             try:
-                key = self._item(stream_one(raw))
+                key = self._item(value)
             except RecursionError:
-                key = self._item(raw.decode("utf-8", "replace"))
-            self._known[mark] = key
+                key = self._item(salvage(raw)[0])
+            self.long_strings = self.long_strings or (len(raw) > SHORT and _has_long(value))
+            if not self.mended and not self._broken:
+                self._known[mark] = key
         return key
+
+    def _value(self, raw: bytes) -> Json:
+        """The value of a JSON text; of a broken one, what can be read."""
+        self.mended = self.mended or not _is_utf8(raw)
+        try:
+            return stream_one(raw)
+        except ValueError:
+            self._broken = True
+            return salvage(raw)[0]
 
     def _item(self, value: Json) -> Key:
         key = item_key(value)
@@ -338,3 +360,28 @@ def _value_end(data: bytes, at: int, indent: bytes) -> int:
 
 def _json_string(raw: bytes) -> str:
     return str(decode(b'"' + raw + b'"'))
+
+
+def _has_long(value: Json) -> bool:
+    """Whether a string in a value is longer than LM Studio leaves it, and not shortened."""
+    below = [value]
+    while below:
+        value = below.pop()
+        if isinstance(value, str):
+            if len(value) > SHORT // 2 and MARK_TEXT not in value:
+                units = len(value.encode("utf-16-le", "replace")) // 2
+                if units > SHORT:
+                    return True
+        elif isinstance(value, dict):
+            below.extend(value.values())
+        elif isinstance(value, list):
+            below.extend(value)
+    return False
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -54,6 +54,8 @@ def digest_chunks(chunks: Iterable[bytes], name: str, *, start: int = 0, line: i
 def _utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """UTF-16, as a Windows shell writes when output is redirected, becomes UTF-8; all else passes untouched."""
     first = next(chunks, b"")
+    while len(first) < 2 and (more := next(chunks, b"")):
+        first += more
     encoding = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(first[:2])
     if encoding is None:
         yield first
@@ -95,7 +97,7 @@ class _Reading:
         events = self.reader.read(record)
         if self._is_head(record):
             return
-        tally = Tally(1, len(record.data))
+        tally = Tally(1, len(record.raw))
         self.classes[self.reader.fate] = self.classes.get(self.reader.fate, Tally()) + tally
         self.kinds[self.reader.kind] = self.kinds.get(self.reader.kind, Tally()) + tally
         if self.reader.unknown is not None and len(self.unknown) < EXAMPLES:
@@ -105,9 +107,9 @@ class _Reading:
 
     def _is_head(self, record: Record) -> bool:
         """Text before the first record, which the file before may explain."""
-        if record.form is not None or not record.data.strip(b"\0\r\n " + BOM) or self.reader.kind == "padding":
+        if record.form is not None or not record.raw.strip(b"\0\r\n " + BOM) or self.reader.kind == "padding":
             return False
-        self.head = Edge(record.data, record.start, record.line)
+        self.head = Edge(record.raw, record.start, record.line)
         return True
 
     def _note(self, record: Record) -> None:
@@ -119,7 +121,7 @@ class _Reading:
             self.times = [min([*self.times[:1], self.reader.last_at]), max([*self.times[1:], self.reader.last_at])]
             if not self.first_record:
                 # A neighbour may end with this very record: its events must not run into those that follow.
-                self.first_record = record_mark(record.data)
+                self.first_record = record_mark(record.raw)
                 self.first_end = record.end_line
                 self.reader.fold.start()
 
@@ -133,7 +135,7 @@ class _Reading:
             reader.fold.start()
             tail_events = reader.read(held)
             if not self._is_head(held):
-                tail = Edge(held.data, held.start, held.line)
+                tail = Edge(held.raw, held.start, held.line)
                 tail_fate = (reader.fate, reader.kind)
                 self._note(held)
         return FileDigest(
@@ -177,13 +179,14 @@ def resume(previous: FileDigest, path: Path, *, progress: Callable[[int], None] 
         return digest(path, previous.name, progress=progress)
     new = digest(path, previous.name, start=previous.tail.start, line=previous.tail.line, progress=progress)
     bodies = sum(isinstance(event, RequestReceived) and event.body is not None for event in previous.events)
+    grown = not 0 < previous.first_end < previous.tail.line  # the first record was the last one too
     return replace(
         new,
         events=(*previous.events, *_shifted(new.events, bodies)),
         tail_events=_shifted(new.tail_events, bodies),
         head=previous.head,
-        first_record=previous.first_record or new.first_record,
-        first_end=previous.first_end or new.first_end,
+        first_record=new.first_record if grown else previous.first_record,
+        first_end=new.first_end if grown else previous.first_end,
         precise=previous.precise or new.precise,
         first_at=_extreme(min, previous.first_at, new.first_at),
         last_at=_extreme(max, previous.last_at, new.last_at),

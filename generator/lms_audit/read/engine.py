@@ -1,18 +1,18 @@
-"""Engine lines: what llama.cpp (three dialects), MLX and Splash print into the log while they work.
+"""Engine lines: what llama.cpp (three dialects), MLX and Splash print while they work.
 
-In: the text of one DEBUG record, which may batch many lines. Out: events, and whether the record was engine talk at all.
+In: the text of one DEBUG record, which may batch many lines. Out: events, and whether it was engine talk at all.
 The only state is the task whose timing block is open, since a block's lines may come in two records.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TypedDict
 
 from lms_audit.model import Millis
 from lms_audit.read.events import AnyEvent, Failed, PromptCount, PromptStep, Summary, Task, Timing
+from lms_audit.read.lines import Place
 
-# 1.31.209.798 I slot print_timing: …   (process uptime and a level letter in front since mid 2026)
-UPTIME = r"(?:\d+\.\d\d\.\d{3}\.\d{3}\x20[A-Z]\x20)?"
 IDS = r"id\s+(?P<slot>\d+)\s\|\stask\s(?P<task>-?\d+)\s\|\s*"
 
 TASK = re.compile(
@@ -21,8 +21,8 @@ TASK = re.compile(
     r"(?P<launch>processing\stask)"
     # slot update_slots: id 0 | task 8 | new prompt, n_ctx_slot = 32768, n_keep = 0, task.n_tokens = 4210
     r"|new\sprompt,.*?task\.n_tokens\s=\s(?P<prompt>\d+)"
-    # slot operator(): id 0 | task 8 | cached n_tokens = 3797, memory_seq_rm [3797, end)
-    r"|cached\sn_tokens\s=\s(?P<cache>\d+)"
+    # slot operator(): id 0 | task 8 | cached n_tokens = 3797, memory_seq_rm [3797, end)      (early 2026: n_tokens = …)
+    r"|n_tokens\s=\s(?P<cache>\d+),\smemory_seq_rm"
     # slot update_slots: id 0 | task 8 | restored context checkpoint (pos_min = 0, … n_past = 3797, …
     r"|restored\scontext\scheckpoint.*?n_past\s=\s(?P<past>\d+)"
     # slot release: id 3 | task 0 | stop processing: n_tokens = 952, truncated = 0
@@ -33,7 +33,7 @@ TASK = re.compile(
 ASSIGNED = re.compile(r"server\sassigned\sslot\s(?P<slot>\d+)\sto\stask\s(?P<task>\d+)")
 # srv stop: cancel task, id_task = 17
 CANCEL = re.compile(r"cancel\stask,\sid_task\s=\s(?P<task>\d+)")
-# srv send_error: task id = 4006, error: request (40960 tokens) exceeds the available context size (32768 tokens), try increasing it
+# srv send_error: task id = 4006, error: request (40960 tokens) exceeds the available context size (32768 tokens), …
 TASK_ERROR = re.compile(r"send_error:\stask\sid\s=\s(?P<task>\d+),\serror:\s(?P<text>.+)")
 PRINT_TIMING = re.compile(r"slot\s+print_timing:\s+" + IDS)
 # prompt eval time =    2160.85 ms /   132 tokens (   16.37 ms per token,    61.09 tokens per second)
@@ -54,7 +54,7 @@ BEGIN = re.compile(r"^BeginProcessingPrompt")
 END = re.compile(r"^FinishedProcessingPrompt")
 # [cache_wrapper][INFO]: Prompt cache: using 3797/4210 tokens from cache
 MLX_USING = re.compile(r"Prompt\scache:\susing\s(?P<cached>\d+)/(?P<total>\d+)\stokens\sfrom\scache")
-# [coordinator][INFO]: Prompt cache restore: cached_tokens=3797 uncached_tokens=412 lifetime_efficiency=87%   (their sum is the prompt - 1)
+# [coordinator][INFO]: Prompt cache restore: cached_tokens=3797 uncached_tokens=412 …   (their sum is the prompt - 1)
 MLX_RESTORE = re.compile(r"Prompt\scache\srestore:\scached_tokens=(?P<cached>\d+)\suncached_tokens=(?P<uncached>\d+)")
 
 # 14:02:11 Done · input 48,213 · cached 1,024 · output 312 · TTFT 2.1s · 44.0 tok/s
@@ -69,15 +69,36 @@ SUMMARY_RATE = re.compile(r"([\d.,]+)\stok/s")
 
 CHATTER = re.compile(
     r"^(?:"
-    + UPTIME
-    + r"(?:slot|srv|que|res|cmn|common_\w+|llama_\w+|ggml_\w+|sched_\w+|load_\w+|print_info|init|build|system_info|main|clip_\w+|set_\w+|"
-    r"alloc_\w+|graph_\w+|warmup|mtmd\w*|decode\w*|create_\w+|state_\w+|find_\w+|update_\w+|log_\w+)\b"
-    r"|\d+\.\d\d\.\d{3}\.\d{3}\x20[A-Z]\x20"
-    r"|LlamaV4|Sampling|Generate:|logits|Looking\sfor|Cache\sreuse|Total\sprompt|Prompt\stokens|BeginProcessing|FinishedProcessing|PromptProcessing|"
-    r"Incomplete\sUTF-8|[Tt]arget\smodel|[Dd]raft\smodel|prompt\seval\stime|\s*eval\stime|\s*total\stime|~?llama|ggml|load_tensors|"
+    # 1.31.209.798 I whatever an engine says
+    r"\d+\.\d\d\.\d{3}\.\d{3}\x20[A-Z]\x20"
+    r"|(?:slot|srv|que|res|cmn|common_\w+|llama_\w+|ggml_\w+|sched_\w+|load_\w+|print_info|init|build|system_info|main|clip_\w+|"
+    r"set_\w+|alloc_\w+|graph_\w+|warmup|mtmd\w*|decode\w*|create_\w+|state_\w+|find_\w+|update_\w+|log_\w+)\b"
+    r"|LlamaV4|Sampling|Generate:|logits|Looking\sfor|Cache\sreuse|Total\sprompt|Prompt\stokens|BeginProcessing|"
+    r"FinishedProcessing|PromptProcessing|Incomplete\sUTF-8|[Tt]arget\smodel|[Dd]raft\smodel|prompt\seval\stime|"
+    r"eval\stime|total\stime|graphs\sreused|~?llama|ggml|load_tensors|"
     r"(?:INFO|WARN|WARNING|DEBUG|ERROR)\s\[|unparsed\s|StopIteration)"
 )
-"""How a line of engine talk starts: recognised and of no further interest."""
+"""How a record of engine talk starts: recognised and of no further interest."""
+
+TALK_TAGS = frozenset(
+    (
+        "cache_wrapper",
+        "CacheWrapper",
+        "coordinator",
+        "model_kit",
+        "batched_model_kit",
+        "vision_model_kit",
+        "PaniniRagEngine",
+        "LlamaEmbeddingEngine",
+        "SamplingSwitch",
+    )
+)
+"""Tags of records that are engine talk whatever they say."""
+
+ROW = 2000
+"""Characters of a row that are looked at; an engine's own lines are shorter."""
+
+PERF = re.compile(r"^(?P<which>[Tt]arget|[Dd]raft)\smodel\sllama_perf\sstats")
 
 
 class Engine:
@@ -85,66 +106,92 @@ class Engine:
 
     def __init__(self) -> None:
         self._open: tuple[int, int] | None = None
+        self._draft = False
+        """The block at hand times the draft model, which did not write the answer."""
 
     def events(self, text: str, at: Millis, line: int) -> tuple[list[AnyEvent], bool]:
         """Events of a record's text that starts at ``line``, and whether it is engine talk."""
         events: list[AnyEvent] = []
         talk = CHATTER.match(text) is not None
-        timing: dict[str, float | int | None] = {}
-        first = line
+        timing: _Block = {}
+        first = last = line
         for number, row in enumerate(text.split("\n"), line):
-            head = PRINT_TIMING.search(row)
+            row = row[:ROW]  # noqa: PLW2901  # the cut row is the row
+            head = PRINT_TIMING.search(row) if "print_timing" in row else None
             if head is not None:
                 talk = True
                 ids = int(head["slot"]), int(head["task"])
                 if ids != self._open:
                     if timing:
-                        events.append(self._timing(timing, at, first, number - 1))
-                    self._open, timing, first = ids, {}, number
-            if _time(row, timing):
+                        events.append(self._timing(timing, at, first, last))
+                    self._open, timing = ids, {}
+            perf = PERF.match(row)
+            begins = not timing
+            if perf is not None:
+                self._draft = perf["which"].lower() == "draft"
+            elif _time(row, {} if self._draft else timing):
                 talk = True
+                first, last = (number if begins else first), number
             elif (step := _step(row, at, number)) is not None:
                 talk = True
                 events.append(step)
         if timing:
-            events.append(self._timing(timing, at, first, line + text.count("\n")))
+            events.append(self._timing(timing, at, first, last))
         if not talk:
-            self._open = None
+            self._open, self._draft = None, False
         return events, talk
 
-    def _timing(self, timing: dict[str, float | int | None], at: Millis, line: int, end_line: int) -> Timing:
+    def _timing(self, timing: _Block, at: Millis, line: int, end_line: int) -> Timing:
         slot, task = self._open or (None, None)
-        values = dict(timing)
-        return Timing(at=at, line=line, end_line=end_line, slot=slot, task=task, **values)  # type: ignore[arg-type]
+        return Timing(at=at, line=line, end_line=end_line, slot=slot, task=task, **timing)
 
 
-def _time(row: str, timing: dict[str, float | int | None]) -> bool:
+class _Block(TypedDict, total=False):
+    """What a timing block has said so far."""
+
+    prompt_ms: float
+    prompt_tokens: int | None
+    eval_ms: float
+    eval_tokens: int | None
+    tokens_per_second: float | None
+    total_ms: float
+    draft_accepted: int
+    draft_generated: int
+
+
+def _time(row: str, timing: _Block) -> bool:
     """Adds what a timing line says; whether it was one."""
-    found = False
-    match = TIME.search(row)
+    match = TIME.search(row) if " time =" in row else None
     if match is not None:
-        found = True
         count = int(match["count"]) if match["count"] else None
         ms = float(match["ms"])
         if match["what"] == "prompt eval":
-            timing.update(prompt_ms=ms, prompt_tokens=count)
+            timing["prompt_ms"], timing["prompt_tokens"] = ms, count
         elif match["what"] == "eval":
             if match["unit"] == "runs" and count is not None:
                 count = max(count - 1, 0)  # 0.3 counts one run more than it gives tokens
-            timing.update(
-                eval_ms=ms, eval_tokens=count, tokens_per_second=float(match["rate"]) if match["rate"] else None
-            )
+            timing["eval_ms"], timing["eval_tokens"] = ms, count
+            timing["tokens_per_second"] = float(match["rate"]) if match["rate"] else None
         else:
-            timing.update(total_ms=ms)
-    draft = DRAFT.search(row)
+            timing["total_ms"] = ms
+        return True
+    draft = DRAFT.search(row) if "acceptance" in row else None
     if draft is not None:
-        found = True
-        timing.update(draft_accepted=int(draft["accepted"]), draft_generated=int(draft["generated"]))
-    return found
+        timing["draft_accepted"], timing["draft_generated"] = int(draft["accepted"]), int(draft["generated"])
+    return draft is not None
 
 
 def _step(row: str, at: Millis, line: int) -> AnyEvent | None:
-    where = {"at": at, "line": line, "end_line": line}
+    where = Place(at=at, line=line, end_line=line)
+    if "·" in row and (match := SUMMARY.search(row)) is not None:
+        return _summary(match["outcome"], match["rest"], where)
+    if "task" in row:
+        return _task(row, where)
+    return _prompt(row, where) if "rompt" in row else None
+
+
+def _task(row: str, where: Place) -> AnyEvent | None:
+    """A line that names a task."""
     match = TASK.search(row)
     if match is not None and match["task"] is not None:
         step = str(match.lastgroup)
@@ -162,6 +209,11 @@ def _step(row: str, at: Millis, line: int) -> AnyEvent | None:
         return Task(**where, step="cancel", slot=None, task=int(match["task"]))
     if (match := TASK_ERROR.search(row)) is not None:
         return Failed(**where, tag=None, text=match["text"].strip(), task=int(match["task"]))
+    return None
+
+
+def _prompt(row: str, where: Place) -> AnyEvent | None:
+    """A line of an engine without tasks."""
     if (match := REUSE.search(row)) is not None:
         return PromptCount(**where, engine="llama", total=int(match["total"]), cached=int(match["cached"]))
     if (match := TOTAL.search(row)) is not None:
@@ -177,12 +229,10 @@ def _step(row: str, at: Millis, line: int) -> AnyEvent | None:
     if (match := MLX_RESTORE.search(row)) is not None:
         cached, uncached = int(match["cached"]), int(match["uncached"])
         return PromptCount(**where, engine="mlx", total=cached + uncached + 1, cached=cached)
-    if (match := SUMMARY.search(row)) is not None:
-        return _summary(match["outcome"], match["rest"], where)
     return None
 
 
-def _summary(outcome: str, rest: str, where: dict[str, int]) -> Summary:
+def _summary(outcome: str, rest: str, where: Place) -> Summary:
     counts = {
         name: int(found[1].replace(",", "")) if (found := pattern.search(rest)) else None
         for name, pattern in SUMMARY_FIELDS.items()

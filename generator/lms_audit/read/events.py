@@ -1,8 +1,8 @@
 """The events a log is made of once its records are understood, and the digest of one file.
 
-Events are small, frozen and array-encoded: a digest of a 10 MB file is some tens of kilobytes. Line numbers are 1-based
-and belong to the file the event was read from. ``tag`` is the model instance a line names in brackets, ``None`` where it
-names none; a tag is never the requested model.
+Events are small, frozen and array-encoded: a digest of a 10 MB file is some tens of kilobytes. Line numbers are
+1-based and belong to the file the event was read from. ``tag`` is the model instance a line names in brackets, ``None``
+where it names none; a tag is never the requested model.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from lms_audit.model import Class, Key, LogSettings, Millis, Problem, Tally
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised whenever the same bytes would give another digest; the store reads such files again."""
 
 
@@ -106,6 +106,8 @@ class RequestReceived(Event, frozen=True, array_like=True, tag="request", kw_onl
     redacted: bool = False
     problem: str | None = None
     """``invalid JSON: …``, ``unexpected endpoint`` or ``cut body``."""
+    old: bool = False
+    """Written by 0.2, whose ``usage`` is wrong."""
 
 
 class Running(Event, frozen=True, array_like=True, tag="running", kw_only=True):
@@ -114,6 +116,8 @@ class Running(Event, frozen=True, array_like=True, tag="running", kw_only=True):
     tag: str | None
     family: str
     messages: int | None
+    stream: bool | None = None
+    """Only where the line itself tells."""
 
 
 class Streaming(Event, frozen=True, array_like=True, tag="streaming", kw_only=True):
@@ -125,7 +129,7 @@ class Streaming(Event, frozen=True, array_like=True, tag="streaming", kw_only=Tr
 
 
 class FirstToken(Event, frozen=True, array_like=True, tag="first token", kw_only=True):
-    """A line that stands at the first token (not in late versions). ``stream`` tells which kind of answer it belongs to."""
+    """A line that stands at the first token (not in late versions). ``stream`` tells of which kind of answer."""
 
     tag: str | None
     stream: bool
@@ -202,6 +206,8 @@ class Failed(Event, frozen=True, array_like=True, tag="failed", kw_only=True):
     tag: str | None
     text: str
     task: int | None = None
+    sure: bool = True
+    """Ends a request. An error line of a kind nobody knows may concern something else."""
 
 
 class Thinking(Event, frozen=True, array_like=True, tag="thinking", kw_only=True):
@@ -212,7 +218,7 @@ class Thinking(Event, frozen=True, array_like=True, tag="thinking", kw_only=True
 
 
 class Timing(Event, frozen=True, array_like=True, tag="timing", kw_only=True):
-    """llama.cpp timing of a task. One block may come in two events with the same ids; fields not in a line are ``None``."""
+    """llama.cpp timing of a task. One block may come in two events with the same ids; what is not in it is ``None``."""
 
     slot: int | None = None
     task: int | None = None

@@ -54,7 +54,7 @@ class _PacketRun:
 
 
 class Fold:
-    """Open runs. ``progress`` and the like return the event where it starts a run, ``None`` where it was folded into one."""
+    """Open runs. ``progress`` and the like return an event that starts a run, ``None`` for one folded into a run."""
 
     def __init__(self) -> None:
         self._runs: dict[int, _Run[Progress] | _Run[Accumulated] | _Run[CallBuilding] | _PacketRun] = {}
@@ -120,7 +120,7 @@ class Fold:
 
 
 def join_answers(answers: Iterable[Answer]) -> Answer:
-    """One answer from the pieces of a stream, in order: texts joined, tool-call deltas merged, the last word on the rest."""
+    """One answer from the pieces of a stream, in order: texts joined, call deltas merged, the last word on the rest."""
     answers = tuple(answers)
     if len(answers) == 1 and not any(call.index is not None for call in answers[0].calls):
         return answers[0]

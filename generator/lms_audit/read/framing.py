@@ -1,9 +1,9 @@
 """Byte stream -> records.
 
-A record is a prefixed line and everything up to the next prefixed line. Prefixes are found on bytes, so the spans of all
-records, in order, give the file back, whatever is in it. How the stream is cut into chunks makes no difference.
+A record is a prefixed line and everything up to the next prefixed line. Prefixes are found on bytes, so the spans of
+all records, in order, give the file back, whatever is in it. How the stream is cut into chunks makes no difference.
 
-Cost: one regular-expression scan at memory speed and one copy of each byte; memory is the longest record plus one chunk.
+Cost: one regular-expression scan at memory speed and one copy of each byte; memory is the longest record and a chunk.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ TIME = rb"(?P<{0}time>(?:[01]\d|2[0-3]):[0-5]\d:[0-6]\d)"
 LEVEL = rb"\[(?P<{0}level>DEBUG|INFO|WARN|ERROR)\]"
 
 
+ANSI = rb"(?:\x1b\[[0-9;]{0,12}m){0,4}"
+"""Colours, as a terminal gets them."""
+COLOUR = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
 def _named(pattern: bytes, prefix: bytes) -> bytes:
     return pattern.replace(b"{0}", prefix).replace(b"{{", b"{").replace(b"}}", b"}")
 
@@ -39,45 +44,51 @@ def _named(pattern: bytes, prefix: bytes) -> bytes:
 PREFIX = re.compile(
     # [2026-02-08 17:59:26][INFO][qwen/qwen3-coder-next] Streaming response...
     # [2023-11-04 22:50:06.101] [INFO] Processing queued request...
-    rb"\[" + _named(DATE, b"f") + rb"\x20" + _named(TIME, b"f") + rb"(?:\.(?P<ms>\d{3}))?\]\x20?" + _named(LEVEL, b"f")
+    rb"\[" + _named(DATE, b"f") + rb"\x20" + _named(TIME, b"f") + rb"(?:\.(?P<ms>\d{3}))?\]"
+    + ANSI + rb"\x20?" + ANSI + _named(LEVEL, b"f")
     # 2024-11-15 18:45:22  [INFO] Server started.
     # 2026-07-15 09:13:47 [DEBUG]              (the text stands on the next line)
-    + rb"|" + _named(DATE, b"u") + rb"\x20" + _named(TIME, b"u") + rb"\x20{1,2}" + _named(LEVEL, b"u")
+    + rb"|" + _named(DATE, b"u") + rb"\x20" + _named(TIME, b"u") + ANSI + rb"\x20{1,2}" + ANSI + _named(LEVEL, b"u")
     # {"timestamp":1790000000000,"data":{"type":"server.log","content":"[2026-…
-    + rb'|\{"timestamp":(?P<epoch>\d{10,16}),"data":\{'
+    + rb'|\{\s?"timestamp":\s?(?P<epoch>\d{10,16}),\s?"data":\s?\{'
 )  # fmt: skip
 
-ANSI = rb"(?:\x1b\[[0-9;]{0,12}m){1,4}"
 _BARE = PREFIX.pattern.replace(b"?P<", b"?:<")
 _BARE = re.sub(rb"\(\?:<\w+>", b"(?:", _BARE)
 START = re.compile(rb"\n(?=" + _BARE + rb")")
 """A line break in front of a prefix. The one-byte literal start lets the scan run at memchr speed."""
-START_DIRTY = re.compile(rb"[\n\0](?=(?:" + ANSI + rb")?(?:" + _BARE + rb"))")
+START_DIRTY = re.compile(rb"[\n\0](?=" + ANSI + rb"(?:" + _BARE + rb"))")
 """The same where a crash left NUL padding or a terminal left colours in front of a prefix."""
 
-REACH = 160
+REACH = 320
 """No prefix, colours included, is longer: a line break nearer to the end of the buffer waits for more bytes."""
 
 BOM = b"\xef\xbb\xbf"
+
+_PADDING = re.compile(rb"(?:" + BOM + rb")?\0*")
+_UI_TEXT = re.compile(rb"\x20?\r?\n\x20?|\x20")
 
 
 class Record:
     """A prefixed line and its continuation lines, as bytes."""
 
-    __slots__ = ("at", "breaks", "data", "form", "level", "line", "precise", "start", "text_at")
+    __slots__ = ("at", "breaks", "data", "form", "level", "line", "precise", "raw", "start", "text_at")
 
-    def __init__(self, data: bytes, start: int, line: int) -> None:
-        self.data = data
+    def __init__(self, raw: bytes, start: int, line: int) -> None:
+        self.raw = raw
+        """As it stands in the file."""
+        self.data = COLOUR.sub(b"", raw) if b"\x1b" in raw else raw
+        """Without colours. JSON never holds a raw escape character, so bodies stay as they are."""
         self.start = start
         """Offset of the first byte in the file."""
         self.line = line
         """1-based number of the first line."""
-        self.breaks = data.count(b"\n")
+        self.breaks = raw.count(b"\n")
         """Line breaks in the record."""
         self.form: Form | None = None
         """``None``: text before the first prefixed line."""
         self.at: Millis | None = None
-        """Local milliseconds; for the stream form, epoch milliseconds. ``None`` without a prefix, or for a date that does not exist."""
+        """Local milliseconds; for the stream form, epoch milliseconds. ``None``: no prefix, or no such date."""
         self.precise = False
         self.level = ""
         self.text_at = 0
@@ -87,19 +98,19 @@ class Record:
     @property
     def end(self) -> int:
         """Offset behind the last byte in the file."""
-        return self.start + len(self.data)
+        return self.start + len(self.raw)
 
     @property
     def end_line(self) -> int:
         """1-based number of the last line."""
-        return self.line + self.breaks - (1 if self.breaks and self.data.endswith(b"\n") else 0)
+        return self.line + self.breaks - (1 if self.breaks and self.raw.endswith(b"\n") else 0)
 
     def _read_prefix(self) -> None:
         data = self.data
         match = PREFIX.match(data)
         if match is None:
-            # A BOM, NUL padding or colours may stand in front; all of them are part of the record.
-            clean = re.match(rb"(?:" + BOM + rb")?\0*(?:" + ANSI + rb")?", data)
+            # A BOM or NUL padding may stand in front; both are part of the record.
+            clean = _PADDING.match(data)
             at = clean.end() if clean else 0
             match = PREFIX.match(data, at) if at else None
             if match is None:
@@ -120,15 +131,11 @@ class Record:
         self.text_at = self._skip_to_text(match.end())
 
     def _skip_to_text(self, at: int) -> int:
-        """The message follows the level directly, after one blank, or (UI form) on the next line, indented by none or one."""
-        data = self.data
-        if data[at : at + 1] == b"\x1b":  # the colour is switched off behind the level
-            reset = re.compile(ANSI).match(data, at)
-            at = reset.end() if reset else at
+        """The message follows the level, after a blank or not, or (UI form) on the next line, indented or not."""
         if self.form is Form.UI:
-            rest = re.compile(rb"\x20?\r?\n\x20?|\x20").match(data, at)
+            rest = _UI_TEXT.match(self.data, at)
             return rest.end() if rest else at
-        return at + 1 if data[at : at + 1] == b" " else at
+        return at + 1 if self.data[at : at + 1] == b" " else at
 
 
 @lru_cache(maxsize=512)
@@ -165,7 +172,7 @@ def records(chunks: Iterable[bytes], *, start: int = 0, line: int = 1) -> Iterat
             start += starts[-1]
             scanned -= starts[-1]
     for record in _cut(buffer, [*_starts(buffer, scanned, len(buffer)), len(buffer)], start, line):
-        if record.data:
+        if record.raw:
             yield record
 
 

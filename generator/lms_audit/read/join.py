@@ -14,9 +14,12 @@ from msgspec import Struct
 
 from lms_audit.model import Class, FileHealth, LineRange, Problem, Tally
 from lms_audit.read.digest import EXAMPLES, digest_chunks, record_mark
-from lms_audit.read.events import AnyEvent, Edge, FileDigest
+from lms_audit.read.events import AnyEvent, Edge, FileDigest, RequestReceived
 
 NAME = re.compile(r"(?:^|/)(?P<day>\d{4}-\d\d-\d\d)\.(?P<number>\d+)\.log$")
+
+REMAINDER = re.compile(rb"\]\[|^\}|^ +[\"\]}]|^\s*\"|\d\d:\d\d\]", re.MULTILINE)
+"""In text before a file's first record: the rest of a record, not just words."""
 
 
 class Stretch(Struct, frozen=True):
@@ -27,6 +30,23 @@ class Stretch(Struct, frozen=True):
     skip_until: int = 0
     """Events up to this line repeat the end of the stretch before; their bodies are still needed."""
     precise: bool = False
+    last_line: int | None = None
+    """Last line of the file where the stretch is a record that goes on in other files."""
+    further: tuple[tuple[str, int, int], ...] = ()
+    """Those files: name, number of lines of the record in it, and the lines it has before them in all."""
+
+    def ranges(self, first_line: int, last_line: int) -> tuple[LineRange, ...]:
+        """Where lines of the stretch stand: in its file, and in those its record goes on in."""
+        if self.last_line is None or last_line <= self.last_line:
+            return (LineRange(self.name, first_line, last_line),)
+        found = []
+        if first_line <= self.last_line:
+            found.append(LineRange(self.name, first_line, self.last_line))
+        for name, lines, before in self.further:
+            begin, end = max(first_line - before, 1), min(last_line - before, lines)
+            if begin <= end:
+                found.append(LineRange(name, begin, end))
+        return tuple(found) or (LineRange(self.name, self.last_line, self.last_line),)
 
 
 class Joined(Struct, frozen=True):
@@ -59,13 +79,15 @@ def join(digests: Sequence[FileDigest], missing: frozenset[str] = frozenset()) -
         following = list(_continuation(digests, index))
         seam = None
         if digest.tail is not None and following:
-            seam = _seam(digest, digest.tail, following)
+            seam = _seam(digest, digest.tail, [head for _, head in following])
             seams.append(seam)
         if digest.events or seam is None:
             events = digest.events if seam is not None else (*digest.events, *digest.tail_events)
             stretches.append(Stretch(digest.name, events, skip, digest.precise))
         if seam is not None:
-            stretches.append(Stretch(digest.name, seam.tail_events, 0, digest.precise))
+            events = (*seam.events, *seam.tail_events)
+            further = _further(digest, following)
+            stretches.append(Stretch(digest.name, events, 0, digest.precise, digest.lines, further))
         files.append(_health(digest, joined_head, seam, digest.name not in missing))
         if digest.tail is not None:
             joined_head = seam
@@ -73,14 +95,25 @@ def join(digests: Sequence[FileDigest], missing: frozenset[str] = frozenset()) -
     return Joined(tuple(stretches), tuple(seams), tuple(files))
 
 
-def _continuation(digests: Sequence[FileDigest], index: int) -> Iterator[Edge]:
-    """The heads, in the files after this one, that its last record goes on in: more than one when a file is all record."""
+def _continuation(digests: Sequence[FileDigest], index: int) -> Iterator[tuple[str, Edge]]:
+    """The heads, in the files after this one, that its last record goes on in; a file may be nothing but head."""
     for earlier, later in zip(digests[index:], digests[index + 1 :], strict=False):
         if later.head is None or not follows(earlier.name, later.name):
             return
-        yield later.head
+        yield later.name, later.head
         if later.tail is not None:
             return
+
+
+def _further(digest: FileDigest, following: list[tuple[str, Edge]]) -> tuple[tuple[str, int, int], ...]:
+    found = []
+    before, open_line = digest.lines, digest.tail is not None and not digest.tail.data.endswith(b"\n")
+    for name, head in following:
+        before -= open_line  # the cut line goes on: its two halves have one number
+        lines = head.data.count(b"\n") + (not head.data.endswith(b"\n"))
+        found.append((name, lines, before))
+        before, open_line = before + lines, not head.data.endswith(b"\n")
+    return tuple(found)
 
 
 def _seam(digest: FileDigest, tail: Edge, heads: list[Edge]) -> FileDigest:
@@ -93,7 +126,8 @@ def _repeated(digest: FileDigest, later: FileDigest) -> int:
     """Last line of the next file's first record where it is this file's last record once more."""
     if digest.tail is None or later.head is not None or not follows(digest.name, later.name):
         return 0
-    if digest.tail.data.count(b"\n") < 2:  # one line, twice in a second, is polling
+    polls = not digest.tail_events or any(isinstance(event, RequestReceived) for event in digest.tail_events)
+    if polls and digest.tail.data.count(b"\n") < 2:  # one line, twice in a second
         return 0
     return later.first_end if record_mark(digest.tail.data) == later.first_record else 0
 
@@ -113,11 +147,13 @@ def _health(digest: FileDigest, before: FileDigest | None, seam: FileDigest | No
             problems = [problem for problem in problems if problem.kind != "text before the first record"]
             count(before.tail_fate, len(digest.head.data), 0)
         else:
-            count((Class.DAMAGED, "text before the first record"), len(digest.head.data), 1)
+            fate = Class.DAMAGED if REMAINDER.search(digest.head.data) else Class.UNKNOWN
+            count((fate, "text before the first record"), len(digest.head.data), 1)
     if digest.tail is not None:
         settled = seam if seam is not None else digest
         count(settled.tail_fate or (Class.UNKNOWN, "unknown"), len(digest.tail.data), 1)
-        problems += [_within(problem, digest) for problem in settled.tail_problems]
+        within = settled.tail_problems if seam is None else (*seam.problems, *seam.tail_problems)
+        problems += [_within(problem, digest) for problem in within]
         if settled.tail_unknown is not None:
             unknown.append(_within(settled.tail_unknown, digest))
     return FileHealth(

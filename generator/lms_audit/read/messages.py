@@ -1,5 +1,6 @@
-"""Messages, tools and system texts of all protocols, in one shape. Never fails on a stored item: what has no known shape
-becomes text or media.
+"""Messages, tools and system texts of all protocols, in one shape.
+
+Never fails on a stored item: what has no known shape becomes text or media.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ def _block_parts(block: Mapping[str, Any]) -> Iterator[Part]:
 
 
 def reasoning_texts(block: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of a reasoning block, whatever member a protocol puts them in."""
     for name in ("thinking", "text", "content", "summary"):
         value = block.get(name)
         if isinstance(value, str) and value:

@@ -7,6 +7,7 @@ can still be read. This is the only module that knows ijson.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import blake2b
@@ -21,17 +22,22 @@ from lms_audit.model import Json, Key
 
 MARK = b"<Truncated in logs>"
 """LM Studio's mark in a string of which it kept 50 UTF-16 units at each end: ``... <Truncated in logs> ...``."""
+MARK_TEXT = MARK.decode()
 
 BUFFER = 65536
 MAX_DEPTH = 500
-"""Deeper JSON than this is kept as an opaque string: no encoder follows it, and no client means it."""
+"""What is nested deeper is replaced by ``TOO_DEEP``: no encoder follows it, and no client means it."""
+TOO_DEEP = "(nested too deep)"
+
+# LM Studio shortens strings at UTF-16 units, so that half of a surrogate pair may stand alone: \\ud83d or \\ude00.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}(?P<pair>\\u[dD][c-fC-F][0-9a-fA-F]{2})?|u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|(?P<other>.))",
+    re.DOTALL,
+)
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _sorter = msgspec.json.Encoder(decimal_format="number", order="sorted")
-
-
-class TooDeep(ValueError):
-    """A value is nested deeper than ``MAX_DEPTH``."""
 
 
 # --- values -> bytes, bytes -> values -------------------------------------------------------------------------------
@@ -50,7 +56,7 @@ def item_key(value: Json) -> Key:
 def _encode(encoder: msgspec.json.Encoder, value: Json) -> bytes:
     try:
         return encoder.encode(value)
-    except (OverflowError, UnicodeEncodeError, RecursionError):
+    except (OverflowError, UnicodeEncodeError):
         # numbers beyond 64 bits, lone surrogates
         text = json.dumps(value, ensure_ascii=False, default=float, sort_keys=encoder is _sorter, separators=(",", ":"))
         return text.encode("utf-8", "replace")
@@ -61,24 +67,59 @@ def decode(raw: bytes) -> Json:
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value, complete = salvage(raw)
-        if not complete:
-            raise ValueError("not a complete JSON value") from None
-        return value
+        return _whole(raw)
+
+
+def stream_one(raw: bytes) -> Json:
+    """The one value of a JSON text, streamed. Raises ``ValueError`` where it is not exactly one."""
+    if b"\\ud" not in raw and b"\\uD" not in raw:
+        try:
+            values = list(ijson.items(BytesIO(raw), "", buf_size=BUFFER, use_float=True))
+        except (ijson.JSONError, UnicodeDecodeError):
+            values = []  # a number out of range, broken characters, or no JSON at all
+        if len(values) == 1:
+            return values[0]
+    return _whole(raw)
+
+
+def _whole(raw: bytes) -> Json:
+    value, complete = salvage(raw)
+    if not complete:
+        raise ValueError("not a complete JSON value")
+    return value
 
 
 def salvage(raw: bytes) -> tuple[Json, bool]:
-    """What a JSON text holds as far as it goes, and whether it was whole. ``None`` where nothing could be read."""
+    """What a JSON text holds as far as it goes, and whether it was whole. ``None`` where nothing could be read.
+
+    Broken characters and halves of surrogate pairs become U+FFFD; what is nested too deep becomes ``TOO_DEEP``.
+    """
+    raw = _mended(raw)
+    value, complete = _stream(raw)
+    if not complete and _CONTROL.search(raw):
+        value, complete = _stream(_CONTROL.sub(b" ", raw))
+    return value, complete
+
+
+def _stream(raw: bytes) -> tuple[Json, bool]:
     builder = _Builder()
-    complete = False
     try:
         for event, value in ijson.basic_parse(BytesIO(raw), buf_size=BUFFER):
             builder.event(event, value)
-            complete = builder.whole
-    except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
+    except (ijson.JSONError, UnicodeDecodeError) as error:
         if "trailing garbage" not in str(error):
-            complete = False
-    return builder.value, complete
+            return builder.value, False
+    return builder.value, builder.whole
+
+
+def _mended(raw: bytes) -> bytes:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        raw = raw.decode("utf-8", "replace").encode()
+    if b"\\ud" in raw or b"\\uD" in raw:
+        raw = _ESCAPE.sub(lambda match: match[0] if match["other"] or match["pair"] else b"\\ufffd", raw)
+    return raw
 
 
 class _Builder:
@@ -89,40 +130,43 @@ class _Builder:
         self.whole = False
         self._stack: list[Any] = []
         self._names: list[str] = []
+        self._below = 0
+        """Containers open that are nested too deep."""
 
     def event(self, event: str, value: Any) -> None:
-        if event == "map_key":
+        starts, ends = event in ("start_map", "start_array"), event in ("end_map", "end_array")
+        if self._below:
+            self._below += 1 if starts else -1 if ends else 0
+        elif event == "map_key":
             self._names[-1] = value
-        elif event in ("end_map", "end_array"):
+        elif ends:
             self._stack.pop()
             self._names.pop()
             self.whole = not self._stack
+        elif starts and len(self._stack) >= MAX_DEPTH:
+            self._below = 1
+            self._put(TOO_DEEP)
+        elif starts:
+            new: Any = {} if event == "start_map" else []
+            self._put(new)
+            self._stack.append(new)
+            self._names.append("")
         else:
-            container = event in ("start_map", "start_array")
-            new: Any = ({} if event == "start_map" else []) if container else value
-            if not self._stack:
-                self.value = new
-                self.whole = not container
-            elif isinstance(self._stack[-1], dict):
-                self._stack[-1][self._names[-1]] = new
-            else:
-                self._stack[-1].append(new)
-            if container:
-                if len(self._stack) >= MAX_DEPTH:
-                    raise TooDeep(f"nested deeper than {MAX_DEPTH}")
-                self._stack.append(new)
-                self._names.append("")
+            self._put(_float(value) if isinstance(value, Decimal) else value)
+            self.whole = not self._stack
+
+    def _put(self, new: Json) -> None:
+        if not self._stack:
+            self.value = new
+        elif isinstance(self._stack[-1], dict):
+            self._stack[-1][self._names[-1]] = new
+        else:
+            self._stack[-1].append(new)
 
 
-def stream_one(raw: bytes) -> Json:
-    """The one value of a JSON text, streamed. Raises ``ValueError`` where it is not exactly one."""
-    try:
-        values = list(ijson.items(BytesIO(raw), "", buf_size=BUFFER))
-    except ijson.JSONError as error:
-        raise ValueError(str(error)) from None
-    if len(values) != 1:
-        raise ValueError("not one JSON value")
-    return values[0]
+def _float(value: Decimal) -> float | Decimal:
+    number = float(value)
+    return number if isfinite(number) else value
 
 
 # --- small conversions ----------------------------------------------------------------------------------------------
