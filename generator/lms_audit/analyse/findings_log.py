@@ -80,8 +80,8 @@ def hiding_settings(context: Context) -> Iterator[Finding]:
     silent = sum(request.response_text is None and not request.tool_calls for request in streamed)
     if silent and settings.incoming_tokens is not True:
         sentence = (
-            f"{number(silent)} of {number(len(streamed))} streamed requests have no answer in the log: LM Studio logs it "
-            f"only with “Log incoming tokens” on."
+            f"{number(silent)} of {number(len(streamed))} streamed requests have no answer in the log: LM Studio logs "
+            f"it only with “Log incoming tokens” on."
         )
         yield Finding("setting", Severity.INFO, sentence, figure("hidden_requests", silent, len(streamed)))
 

@@ -107,7 +107,7 @@ def dataset_figures(audit: Audit) -> dict[str, Figure]:
     parsed = sum(is_parsed(request) for request in asked)
     refused = len(audit.files) - len(files)
     span = span_of(asked)
-    placed = sum(request.received_at is not None for request in asked)
+    placed = sum(request.received_at is not None or request.finished_at is not None for request in asked)
     untimed = {"not logged": len(asked) - placed} if placed < len(asked) else {}
     return {
         "log_files": figure("log_files", len(files), len(files), {"refused": refused} if refused else {}),

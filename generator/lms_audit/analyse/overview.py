@@ -48,10 +48,11 @@ def elapsed(requests: Sequence[Request]) -> Figure:
     """First arrival to last end; a request without an end reaches as far as its arrival."""
     starts = [request.received_at for request in requests if request.received_at is not None]
     ends = [request.finished_at for request in requests if request.finished_at is not None]
-    value = float(max(*starts, *ends) - min(starts)) if starts and ends else None
-    placed = sum(request.received_at is not None and request.finished_at is not None for request in requests)
+    if not starts or not ends:
+        return figure("session_elapsed_ms", None, 0, {"no time in the log": len(requests)})
+    placed = sum(request.received_at is not None or request.finished_at is not None for request in requests)
     hidden = {"no time in the log": len(requests) - placed} if placed < len(requests) else {}
-    return figure("session_elapsed_ms", value, placed, hidden)
+    return figure("session_elapsed_ms", float(max(*starts, *ends) - min(starts)), placed, hidden)
 
 
 def session_figures(
