@@ -257,7 +257,7 @@ def goal_table(builds: dict[str, Build], sizes: dict[str, int]) -> Table:
 def growth(options: argparse.Namespace, folder: Path, console: Console) -> list[dict[str, float]]:
     """The same profile at 1×, 2× and 4×."""
     table = Table("log", title=f"Growth: {options.profile}, 1× = scale {options.growth:g}", title_justify="left")
-    for name in ("MB", "read, s", "× of 1×", "all, s", "× of 1×", "peak memory, MB"):
+    for name in ("MB", "× of 1×", "read, s", "× of 1×", "all, s", "× of 1×", "peak memory, MB"):
         table.add_column(name, justify="right")
     rows: list[dict[str, float]] = []
     for factor in (1, 2, 4):
@@ -270,6 +270,7 @@ def growth(options: argparse.Namespace, folder: Path, console: Console) -> list[
         table.add_row(
             f"{factor}×",
             f"{written.bytes / 1e6:.0f}",
+            f"{written.bytes / rows[0]['bytes']:.2f}",
             f"{read:.2f}",
             f"{read / rows[0]['read_s']:.2f}" if rows[0]["read_s"] else "",
             f"{build.seconds:.2f}",
