@@ -131,7 +131,7 @@ class LmStudio:
             self.record(b"INFO", f"{tag}   {group}")
             for endpoint in endpoints:
                 verb, path = endpoint.split(" ")
-                self.record(b"INFO", f"{tag}    ->  {verb} http://localhost:{self.port}{path}")
+                self.record(b"INFO", f"{tag}    ->  {verb:<4} http://localhost:{self.port}{path}")
         self.record(b"INFO", "")
         self.record(b"INFO", f"{tag} Logs are saved into /Users/mika/.lmstudio/server-logs")
         self.record(b"INFO", "Server started.")
