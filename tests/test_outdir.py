@@ -44,6 +44,14 @@ def test_files_a_person_put_into_a_site_are_carried_over(tmp_path: Path) -> None
     assert content(site) == {"index.html": "2", "CNAME": "docs", "deep/er/note.txt": "mine"}
 
 
+def test_a_persons_file_gives_way_to_a_page_of_its_name_but_is_kept(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    build(site, "1", "index.html")
+    (site / "about.html").write_text("mine")
+    build(site, "2", "index.html", "about.html")
+    assert content(site) == {"index.html": "2", "about.html": "2", "about.html.kept": "mine"}
+
+
 @pytest.mark.parametrize("kind", ["folder", "file"])
 def test_somebody_elses_folder_or_file_is_refused_and_untouched(tmp_path: Path, kind: str) -> None:
     site = tmp_path / "site"
@@ -136,10 +144,19 @@ def test_an_export_goes_into_a_folder_of_other_files_but_not_over_them(tmp_path:
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
     for text in ("one", "two"):
-        draft.write_text(text)
-        outdir.write_files(folder, "export", {"requests.jsonl": draft})
+        with outdir.drafting(folder) as place:
+            (place / "draft").write_text(text)
+            outdir.write_files(folder, "export", {"requests.jsonl": place / "draft"})
         assert content(folder) == {"notes.txt": "mine", "requests.jsonl": text}
     draft.write_text("three")
     with pytest.raises(AuditError, match="not written by this program"):
         outdir.write_files(folder, "export", {"notes.txt": draft})
     assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_draft_that_comes_to_nothing_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "out" / outdir.DRAFT).mkdir(parents=True)
+    (tmp_path / "out" / outdir.DRAFT / "half").write_text("of a run that was killed")
+    with outdir.drafting(tmp_path / "out") as draft:
+        assert list(draft.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []

@@ -20,6 +20,7 @@ from msgspec import Struct
 from lms_audit.errors import MISUSE, AuditError
 
 MARKER = ".lms-audit.json"
+DRAFT = ".lms-audit.draft"
 
 
 class Marker(Struct, frozen=True, kw_only=True):
@@ -69,6 +70,34 @@ def is_current(folder: Path, kind: str, state: str) -> bool:
     return all((folder / name).is_file() for name in known.files)
 
 
+def recover(folder: Path) -> None:
+    """Clear what a killed run left beside a site: one half written goes, a previous one comes back.
+
+    To be called by the run that holds the store: another run's half-written site looks just the same.
+    """
+    folder, new, old = _places(folder)
+    if old.exists() and marker(old) is not None:
+        if folder.exists():
+            _retire(old, folder)
+        else:
+            old.rename(folder)
+    if not new.exists():
+        return
+    known = marker(new)
+    if known is None and any(new.iterdir()):
+        raise AuditError(f"{new} is in the way and was not written by this program; move it", MISUSE)
+    if known is None or known.files is None or not folder.exists():
+        shutil.rmtree(new)
+    else:  # the previous site, exchanged but not yet removed
+        _retire(new, folder)
+
+
+def _places(folder: Path) -> tuple[Path, Path, Path]:
+    """A folder, where its successor is written, and where its predecessor stands between two renames."""
+    folder = folder.resolve()
+    return folder, folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+
+
 @contextmanager
 def replacing(folder: Path, kind: str, state: str | None = None) -> Iterator[Path]:
     """Give an empty folder to fill; when the block ends well it takes the place of ``folder``.
@@ -77,12 +106,9 @@ def replacing(folder: Path, kind: str, state: str | None = None) -> Iterator[Pat
     when the block fails or the process dies.
     """
     claim(folder, kind)
-    folder = folder.resolve()
-    new = folder.with_name(f".{folder.name}.new")
-    old = folder.with_name(f".{folder.name}.old")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _clear_leftovers(folder, new, old)
-    new.mkdir()
+    recover(folder)
+    folder, new, old = _places(folder)
+    new.mkdir(parents=True)
     _write_marker(new, Marker(kind=kind))
     try:
         yield new
@@ -101,10 +127,24 @@ def replacing(folder: Path, kind: str, state: str | None = None) -> Iterator[Pat
     _retire(new, folder)
 
 
-def write_files(folder: Path, kind: str, files: dict[str, Path]) -> None:
-    """Move finished files into a folder that may hold other people's files too; never over one of those."""
+@contextmanager
+def drafting(folder: Path) -> Iterator[Path]:
+    """A place inside a folder where its next files are written before ``write_files`` moves them into it."""
     if folder.exists() and not folder.is_dir():
         raise AuditError(f"{folder} is a file, not a folder", MISUSE)
+    draft = folder / DRAFT
+    shutil.rmtree(draft, ignore_errors=True)  # of a run that was killed
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def write_files(folder: Path, kind: str, files: dict[str, Path]) -> None:
+    """Move finished files into a folder that may hold other people's files too; never over one of those."""
     known = marker(folder)
     if known is not None and known.kind != kind:
         raise AuditError(f"{folder} holds another output of this program ({known.kind}); choose another folder", MISUSE)
@@ -112,7 +152,6 @@ def write_files(folder: Path, kind: str, files: dict[str, Path]) -> None:
     for name in files:
         if (folder / name).exists() and name not in mine:
             raise AuditError(f"{folder / name} was not written by this program; choose another folder", MISUSE)
-    folder.mkdir(parents=True, exist_ok=True)
     _write_marker(folder, Marker(kind=kind, files=tuple(sorted((mine | set(files)) - {MARKER}))))
     for name, source in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -129,38 +168,23 @@ def _files(folder: Path) -> set[str]:
     return {(Path(base) / name).relative_to(folder).as_posix() for base, _, names in os.walk(folder) for name in names}
 
 
-def _clear_leftovers(folder: Path, new: Path, old: Path) -> None:
-    """What a killed run left beside the folder: a site half written goes, the previous one comes back."""
-    if old.exists() and marker(old) is not None:
-        if folder.exists():
-            _retire(old, folder)
-        else:
-            old.rename(folder)
-    if not new.exists():
-        return
-    known = marker(new)
-    if known is None and any(new.iterdir()):
-        raise AuditError(f"{new} is in the way and was not written by this program; move it", MISUSE)
-    if known is None or known.files is None or not folder.exists():
-        shutil.rmtree(new)
-    else:  # the previous site, exchanged but not yet removed
-        _retire(new, folder)
-
-
 def _retire(old: Path, folder: Path) -> None:
-    """Remove our files of a replaced folder and move everybody else's into the new one."""
+    """Remove our files of a replaced folder and move everybody else's into the new one. Its marker goes last."""
     mine = ours(old)
-    for name in sorted(_files(old)):
+    for name in sorted(_files(old) - {MARKER}):
         if name in mine:
             (old / name).unlink()
             continue
         target = folder / name
+        while target.exists():  # a page of ours has that name now
+            target = target.with_name(f"{target.name}.kept")
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            (old / name).rename(target)
-    for base, _, names in os.walk(old, topdown=False):
-        if not names and not any(Path(base).iterdir()):
+        (old / name).rename(target)
+    for base, _, _ in os.walk(old, topdown=False):
+        if Path(base) != old:
             Path(base).rmdir()
+    (old / MARKER).unlink(missing_ok=True)
+    old.rmdir()
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -93,6 +93,7 @@ def build(config: Config, progress: Progress | None = None) -> BuildResult:
     outdir.claim(config.out, "site")
 
     def work(store: Store) -> BuildResult:
+        outdir.recover(config.out)
         ingested = _ingested(config, store, timed)
         state = _state(config, ingested)
         audit = None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import StrEnum
@@ -48,10 +47,9 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 def export(audit: Audit, out: Path, format: Format = Format.JSONL) -> tuple[Path, ...]:  # noqa: A002
     """Write the files of one format into a folder; returns them. Other people's files in it are not touched."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=out if out.is_dir() else out.parent) as draft:
-        written = tuple(_WRITERS[format](audit, Path(draft)))
-        files = (*written, write_health(audit, Path(draft) / "health.json"))
+    with outdir.drafting(out) as draft:
+        written = tuple(_WRITERS[format](audit, draft))
+        files = (*written, write_health(audit, draft / "health.json"))
         outdir.write_files(out, "export", {path.name: path for path in files})
     return tuple(out / path.name for path in files)
 

@@ -9,7 +9,6 @@ Cost: one pass over the requests per project, each distinct message read once pe
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -81,18 +80,17 @@ class Verdict(Struct, frozen=True):
 def pack(audit: Audit, tree: PromptTree, library: Library, out: Path, *, zipped: bool = False) -> tuple[Archive, ...]:
     """One archive per project in a folder. Archives written there before are replaced, other files are not touched."""
     projects = sorted({request.project for request in audit.requests}, key=lambda name: (name is None, name or ""))
-    out.parent.mkdir(parents=True, exist_ok=True)
     archives = []
-    with tempfile.TemporaryDirectory(prefix=".pack-", dir=out if out.is_dir() else out.parent) as draft:
+    with outdir.drafting(out) as draft:
         files: dict[str, Path] = {}
         for project in projects:
             name = archive_name(project)
-            folder = Path(draft) / name
+            folder = draft / name
             folder.mkdir()
             manifest = _write(_of_project(audit, tree, project), tree, library, folder, project)
             digest = sha256(manifest).hexdigest()
             if zipped:
-                made = Path(draft) / f"{name}.zip"
+                made = draft / f"{name}.zip"
                 _zip(folder, made)
                 files[made.name] = made
             else:
