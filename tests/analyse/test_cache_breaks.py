@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from lms_audit.analyse.cache_breaks import cache_breaks, causes, lost_time
-from lms_audit.analyse.prompt_diff import common_ends, common_start, compare
+from lms_audit.analyse.prompt_diff import common_ends, compare
 from lms_audit.analyse.report import CacheBreak
+from lms_audit.analyse.worddiff import common_start
 from lms_audit.model import Json, Kind, LineRange, ModelLoad
 from tests.analyse.worlds import Log, row
 from tests.support import MINUTE, MONDAY, SECOND, assistant, call, cut_all, result, system, user
@@ -45,6 +46,7 @@ def test_bytes_in_common() -> None:
     assert common_start(b"abcdef", b"abcxef") == 3
     assert common_start(b"abc", b"abcdef") == 3
     assert common_start(b"", b"abc") == 0
+    assert common_start(["a", "b"], ["a", "c"]) == 1
     assert common_ends(b"abcdef", b"abXdef") == (2, 3)
     assert common_ends(b"aaaa", b"aa") == (2, 0)
     assert common_ends(b"x" * 1_000_000 + b"1", b"x" * 1_000_000 + b"2") == (1_000_000, 0)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from lms_audit.analyse.items import Prompts
-from lms_audit.analyse.worddiff import first_change, only_moments_changed
+from lms_audit.analyse.worddiff import common_start, first_change, only_moments_changed
 from lms_audit.correlate.conversation import identity
 from lms_audit.correlate.words import COMPACTED_STARTS, one_line
 from lms_audit.model import Key, Message, Prompt, Reasoning, Role, Text, Tool
@@ -37,18 +37,6 @@ class Difference(Struct, frozen=True, kw_only=True):
     removed: tuple[Key, ...] = ()
     """Messages of the older prompt from the difference on, a few."""
     added: tuple[Key, ...] = ()
-
-
-def common_start(a: bytes, b: bytes) -> int:
-    """How many bytes two texts have in common from their start; halves the rest, so it costs a few passes of memcmp."""
-    low, high = 0, min(len(a), len(b))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def common_ends(a: bytes, b: bytes) -> tuple[int, int]:

@@ -52,18 +52,22 @@ class Change(Struct, frozen=True):
     text: str
 
 
-def _common_start(a: Sequence[str], b: Sequence[str]) -> int:
-    limit = min(len(a), len(b))
-    for index in range(limit):
-        if a[index] != b[index]:
-            return index
-    return limit
+def common_start(a: Sequence[object], b: Sequence[object]) -> int:
+    """How many units two sequences have in common from their start; halves the rest, so it costs a few comparisons."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _changes(before: Sequence[str], after: Sequence[str]) -> Iterator[Change]:
     """Runs of the units given, common beginning and end taken off first."""
-    start = _common_start(before, after)
-    end = _common_start(before[start:][::-1], after[start:][::-1])
+    start = common_start(before, after)
+    end = common_start(before[start:][::-1], after[start:][::-1])
     old, new = before[start : len(before) - end], after[start : len(after) - end]
     yield Change("same", "".join(before[:start]))
     if len(old) > CAP or len(new) > CAP:
@@ -130,8 +134,8 @@ def first_change(before: str, after: str) -> str:
         start = old.end()
     # a line can be megabytes; what is quoted is its first change
     old_words, new_words = (_QUOTED.findall(text[start : start + 20_000]) for text in (before, after))
-    common = _common_start(old_words, new_words)
-    behind = _common_start(old_words[common:][::-1], new_words[common:][::-1])
+    common = common_start(old_words, new_words)
+    behind = common_start(old_words[common:][::-1], new_words[common:][::-1])
     lead = common
     while lead and common - lead < LEAD and "\n" not in old_words[lead - 1]:
         lead -= 1
