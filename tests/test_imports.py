@@ -17,7 +17,7 @@ RANKS = (
     {"config", "outdir"},
     {"read"},
     {"store"},
-    {"ingest", "correlate"},
+    {"ingest", "correlate", "cluster"},
     {"analyse"},
     {"present", "share"},
     {"pipeline"},
@@ -36,7 +36,7 @@ FENCED = {
     "rich": {"cli.py"},
     "sqlite3": {"store.py", "share/export.py"},
     "polars": {"share/export.py"},
-    "distributed": {"pipeline.py"},
+    "distributed": {"cluster.py"},
 }
 """Package -> the modules that may know it."""
 

@@ -72,10 +72,13 @@ def ingest(
     store: Store,
     progress: Progress,
     *,
-    executor: Callable[[int], Executor] | None = None,
+    executor: Callable[[], Executor] | None = None,
     workers: int | None = None,
 ) -> Ingested:
-    """Bring the store up to date with the logs. ``executor`` makes one for a number of workers (default: processes)."""
+    """Bring the store up to date with the logs.
+
+    ``executor`` makes whatever reads instead of processes of this machine; ``workers`` is how many of them there are.
+    """
     found = discover.discover(tuple(logs), unchanged=store.unchanged, remembered=store.remembers)
     here = [_kept_if_unreadable(file, store) for file in found.files]
     paths = {file.path for file in here}
@@ -164,16 +167,16 @@ def _readings(
     jobs: list[Todo],
     total: int,
     progress: Progress,
-    executor: Callable[[int], Executor] | None,
+    executor: Callable[[], Executor] | None,
     workers: int | None,
 ) -> Iterator[Done]:
     workers = min(workers or os.cpu_count() or 1, len(jobs))
-    if executor is None and (workers < 2 or total < WORTH_A_POOL):
+    if not jobs or (executor is None and (workers < 2 or total < WORTH_A_POOL)):
         for file, job in jobs:
             yield file, read_file(job, progress.advance)
         return
     waiting = deque(jobs)
-    with (executor or _processes)(workers) as pool:
+    with executor() if executor is not None else _processes(workers) as pool:
         running: deque[tuple[LogFile, Job, Future[Reading]]] = deque()
         try:
             while waiting or running:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
+from functools import partial
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -150,25 +150,12 @@ def check(config: Config, progress: Progress | None = None) -> tuple[FileHealth,
 
 
 def _ingested(config: Config, store: Store, progress: Progress) -> Ingested:
-    executor = None if config.scheduler is None else _cluster(config.scheduler)
-    return ingest(config.logs, store, progress, executor=executor, workers=config.workers)
+    pool = None
+    if config.scheduler is not None:
+        from lms_audit.cluster import executor
 
-
-def _cluster(address: str) -> Callable[[int], Executor]:
-    """Workers of a Dask cluster instead of processes of this machine; they must see the same files."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise AuditError("--scheduler needs the extra: pip install 'lms-audit[cluster]'", MISUSE) from None
-
-    def executor(_workers: int) -> Executor:
-        try:
-            made: Executor = Client(address, timeout="10s").get_executor()
-        except (OSError, ValueError) as error:
-            raise AuditError(f"no Dask scheduler answers at {address}: {error}") from None
-        return made
-
-    return executor
+        pool = partial(executor, config.scheduler)
+    return ingest(config.logs, store, progress, executor=pool, workers=config.workers)
 
 
 def _joined(store: Store, ingested: Ingested) -> tuple[list[FileDigest], Joined]:
