@@ -11,7 +11,7 @@ difference (a fork), the request whose prompt this one extends.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -220,6 +220,11 @@ def cache_breaks(audit: Audit, prompts: Prompts) -> tuple[CacheBreak, ...]:
                 breaks.append(found)
                 break
     return tuple(breaks)
+
+
+def cost_order(breaks: Iterable[CacheBreak]) -> list[CacheBreak]:
+    """Breaks, those that cost most time first, then most tokens."""
+    return sorted(breaks, key=lambda one: (-(one.lost_ms or 0.0), -(one.lost_tokens or 0), -one.reread_bytes))
 
 
 def _known(metric: str, held: Sequence[CacheBreak], values: Sequence[float | None]) -> Figure:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, pairwise
 
 from lms_audit.analyse import findings_log, findings_tools
+from lms_audit.analyse.cache_breaks import cost_order
 from lms_audit.analyse.context import Context
 from lms_audit.analyse.figures import figure
 from lms_audit.analyse.intervals import in_flight
@@ -114,7 +115,7 @@ def cache_break_causes(context: Context) -> Iterator[Finding]:
     for found in context.breaks.values():
         by_cause.setdefault(cause(found), []).append(found)
     for why, held in by_cause.items():
-        worst = max(held, key=lambda found: (found.lost_ms or 0.0, found.lost_tokens or 0, found.reread_bytes))
+        worst = cost_order(held)[0]
         tokens = [found.lost_tokens for found in held if found.lost_tokens is not None]
         times = [found.lost_ms for found in held if found.lost_ms is not None]
         if not sum(tokens) and tokens:
