@@ -22,7 +22,6 @@ from lms_audit.correlate.values import requests
 from lms_audit.model import Audit, FileHealth, Library, LogSettings
 from lms_audit.read.join import Stretch
 
-
 NO_SETTINGS = LogSettings()
 
 
@@ -59,6 +58,7 @@ def correlate(
         settings=settings,
         unbound_engine_tasks=gathered.unbound_tasks,
         mismatches=recovered.mismatches,
+        model_loads=tuple(gathered.loads),
         log_roots=log_roots,
     )
     return Correlated(audit, tree)

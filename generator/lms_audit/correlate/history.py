@@ -1,8 +1,8 @@
 """Answers and tool results that only a later request's history shows.
 
 With LM Studio's default settings a streamed answer is not in the log. The client sends it back with its next request,
-so the messages that follow a request's own prompt there are its answer, and the tool results behind them are those of its
-calls. Where packets or a prediction gave the answer too, the history checks the reader.
+so the messages that follow a request's own prompt there are its answer, and the tool results behind them are those of
+its calls. Where packets or a prediction gave the answer too, the history checks the reader.
 
 Cost: each message of the prompt tree is looked at once.
 """

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from lms_audit.correlate.conversation import PromptTree
 from lms_audit.correlate.drafts import FAMILIES, FAMILY_API, Draft, Engine, api_of
-from lms_audit.model import Api, Millis, Prompt
+from lms_audit.model import Api, LineRange, Millis, ModelLoad, Prompt
 from lms_audit.read import events as ev
 from lms_audit.read.fold import join_answers
 from lms_audit.read.join import Stretch
@@ -31,6 +31,7 @@ class Gathered:
     def __init__(self) -> None:
         self.tree = PromptTree()
         self.drafts: list[Draft] = []
+        self.loads: list[ModelLoad] = []
         self.unbound_tasks = 0
         """Engine tasks no request explains."""
 
@@ -121,7 +122,11 @@ class _Binder:
     def finish(self) -> Gathered:
         """Binds what is left over and closes the books."""
         for stream in self.loose:
-            free = [draft for draft in self.recent if draft.in_flight and draft.stream is not False and not draft.has_packets]
+            free = [
+                draft
+                for draft in self.recent
+                if draft.in_flight and draft.stream is not False and not draft.has_packets
+            ]
             self._bind_stream(stream, free, "order")
         found = self.found
         found.unbound_tasks += sum(draft is None for _, draft in self.tasks.values())
@@ -254,7 +259,10 @@ class _Binder:
         started = [  # /v1/responses logs a second line when its chat starts
             draft
             for draft in self.recent
-            if draft.in_flight and draft.running_family == "responses" and event.family == "chat" and draft.run_count is None
+            if draft.in_flight
+            and draft.running_family == "responses"
+            and event.family == "chat"
+            and draft.run_count is None
         ]
         if started and not any(_count(draft) == event.messages for draft in waiting):
             return self._choose(started, "order")
@@ -321,7 +329,9 @@ class _Binder:
         draft.last_at = max(draft.last_at, event.last_at)
 
     def accumulated(self, event: ev.Accumulated) -> None:
-        among = self._working(event.tag, False) or [d for d in self._tagged(self._in_flight(), event.tag) if d.stream is not True]
+        among = self._working(event.tag, False) or [
+            d for d in self._tagged(self._in_flight(), event.tag) if d.stream is not True
+        ]
         draft = self._choose(among, "order")
         if draft is None:
             draft = self._new(event.at, None)
@@ -425,7 +435,10 @@ class _Binder:
         among = [
             draft
             for draft in self._tagged(self.recent, event.tag)
-            if draft.generates and not draft.predicted and draft.stream is not True and not draft.has_packets
+            if draft.generates
+            and not draft.predicted
+            and draft.stream is not True
+            and not draft.has_packets
             and not (draft.closed and draft.disconnected_at is None)
         ]
         ran = [draft for draft in among if not draft.waiting]
@@ -498,7 +511,9 @@ class _Binder:
         lingering = [
             draft
             for draft in self._tagged(self.recent, event.tag)
-            if draft.generates and draft.finished_at is None and not draft.predicted
+            if draft.generates
+            and draft.finished_at is None
+            and not draft.predicted
             and (draft.disconnected_at is not None or draft.errors)
         ]
         return lingering[-1] if lingering else None
@@ -585,6 +600,7 @@ class _Binder:
             engine.launched_at = event.at
         elif event.step == "prompt":
             engine.prompt_tokens = event.tokens
+            engine.context = event.context
         elif event.step == "cache":
             engine.cache_tokens = event.tokens
         elif event.step in ("release", "assigned"):
@@ -618,7 +634,16 @@ class _Binder:
             known = self.tasks.get((event.slot, event.task))
             if known is None:
                 engine = Engine(event.slot, event.task)
-                owner = self._launch(ev.Task(at=event.at, line=event.line, end_line=event.end_line, step="timing", slot=event.slot, task=event.task))
+                owner = self._launch(
+                    ev.Task(
+                        at=event.at,
+                        line=event.line,
+                        end_line=event.end_line,
+                        step="timing",
+                        slot=event.slot,
+                        task=event.task,
+                    )
+                )
                 if owner is not None:
                     owner.engines.append(engine)
                 known = self.tasks[(event.slot, event.task)] = (engine, owner)
@@ -680,7 +705,9 @@ class _Binder:
     # -- the rest
 
     def embedding(self, event: ev.EmbeddingInput) -> None:
-        waiting = [draft for draft in self.recent if draft.api is Api.EMBEDDINGS and not draft.embedded and not draft.closed]
+        waiting = [
+            draft for draft in self.recent if draft.api is Api.EMBEDDINGS and not draft.embedded and not draft.closed
+        ]
         draft = waiting[0] if waiting else None
         if draft is None:
             draft = self._new(event.at, Api.EMBEDDINGS)
@@ -699,13 +726,20 @@ class _Binder:
 
     def listing(self, event: ev.Listing) -> None:
         for draft in self.recent:
-            if draft.api is Api.OTHER and not draft.listed and draft.method == "GET" and event.at - draft.first_at <= 5000:
+            if (
+                draft.api is Api.OTHER
+                and not draft.listed
+                and draft.method == "GET"
+                and event.at - draft.first_at <= 5000
+            ):
                 draft.listed = True
                 draft.finished_at = event.at
                 draft.note(event, self.file, "answered", "" if event.models is None else f"{event.models} models")
                 return
 
     def model_change(self, event: ev.ModelChange) -> None:
+        where = LineRange(self.file, event.line, event.end_line)
+        self.found.loads.append(ModelLoad(event.at, event.loaded, event.model, event.reason, where))
         # Task ids start again with every load.
         if event.loaded:
             self._forget_tasks()
@@ -777,5 +811,10 @@ def _timing_detail(event: ev.Timing) -> str:
 
 
 def _count_detail(event: ev.PromptCount) -> str:
-    named = (("total", event.total), ("cached", event.cached), ("to evaluate", event.evaluated))
+    named = (
+        ("total", event.total),
+        ("cached", event.cached),
+        ("to evaluate", event.evaluated),
+        ("context", event.context),
+    )
     return ", ".join(f"{value} {name}" for name, value in named if value is not None)

@@ -176,6 +176,9 @@ def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status
         (usage.cached, Source.USAGE),
     )
     values.take("evaluated_tokens", (evaluated, Source.ENGINE))
+    contexts = [count.context for count in draft.counts if count.context is not None]
+    slot = engine.context if engine is not None else None
+    values.take("context_length", (slot, Source.ENGINE), (contexts[-1] if contexts else None, Source.ENGINE))
     accepted = engine.draft_accepted if engine is not None else None
     generated = engine.draft_generated if engine is not None else None
     values.take("draft_accepted", (accepted, Source.ENGINE), (stats.draft_accepted, Source.STATS))
@@ -249,7 +252,7 @@ def tool_calls(calls: Iterable[AnswerCall]) -> tuple[ToolCall, ...]:
 
 
 def tool_call(identity: str | None, name: str, arguments: str) -> ToolCall:
-    """One call; arguments that are no JSON stay the raw string. Malformed is what the model wrote, not what the log cut."""
+    """One call; arguments that are no JSON stay the raw string. What the log has cut is not called malformed."""
     try:
         value = decode(arguments.encode("utf-8", "replace")) if arguments.strip() else {}
     except ValueError:

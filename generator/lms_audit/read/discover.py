@@ -22,6 +22,7 @@ from msgspec import Struct
 from lms_audit import outdir
 from lms_audit.errors import FAILURE, MISUSE, AuditError
 from lms_audit.read import framing
+from lms_audit.read.remote import RemoteFile, is_url, listing, local
 
 SUFFIXES = (".log", ".txt", ".jsonl")
 """What is looked at inside a folder; a file that is named itself may be called anything."""
@@ -33,11 +34,13 @@ class LogFile(Struct, frozen=True, kw_only=True):
     """A file to read, or one that was refused. ``name`` is set by ``arrange``."""
 
     path: Path
-    """Absolute, symlinks resolved: the file's identity on this machine."""
+    """Absolute, symlinks resolved: the file's identity on this machine. For a URL, the URL as a path."""
     root: Path
     """The folder its name is relative to."""
     inside: str
     """Its path below the root, with ``/``."""
+    url: str | None = None
+    """Where it is to be opened, if not at ``path``."""
     size: int = 0
     mtime_ns: int = 0
     name: str = ""
@@ -46,6 +49,10 @@ class LogFile(Struct, frozen=True, kw_only=True):
     on_disk: bool = True
     refused: str | None = None
     """Why it is not read."""
+
+    def source(self) -> Path | RemoteFile:
+        """What opens it."""
+        return self.path if self.url is None else RemoteFile(self.url)
 
 
 class Found(Struct, frozen=True):
@@ -61,33 +68,39 @@ def nothing_known(_file: LogFile) -> bool:
 
 
 def discover(
-    logs: Sequence[Path] = (),
+    logs: Sequence[Path | str] = (),
     *,
     unchanged: Callable[[LogFile], bool] = nothing_known,
     remembered: Callable[[Path], bool] = lambda _path: False,
     home: Path | None = None,
 ) -> Found:
-    """All logs under ``logs``, refused files included, not yet named or ordered.
+    """All logs under ``logs`` (paths, or URLs as text), refused files included, not yet named or ordered.
 
     ``unchanged`` tells files that were read before and need not be opened; ``remembered`` tells paths that are gone
     from disk but were read before. Raises ``AuditError`` where there is nothing at all to read.
     """
-    given = [Path(path) for path in logs] or _own_folders(home or Path.home())
+    given = [_place_given(log) for log in logs] or _own_folders(home or Path.home())
     candidates: dict[Path, LogFile] = {}
-    for path in given:
-        for file in _under(path, remembered):
+    for place in given:
+        for file in _below(place, remembered) if isinstance(place, str) else _under(place, remembered):
             known = candidates.get(file.path)
             # The outermost root names a file, so that the order of the arguments makes no difference.
             if known is None or (len(file.root.parts), str(file.root)) < (len(known.root.parts), str(known.root)):
                 candidates[file.path] = file
     files = tuple(
-        file if file.refused or unchanged(file) else msgspec.structs.replace(file, refused=_reason(file.path))
+        file if file.refused or unchanged(file) else msgspec.structs.replace(file, refused=_reason(file))
         for file in candidates.values()
     )
-    scope = tuple(sorted({path.resolve() for path in given}))
+    scope = tuple(sorted({Path(place) if isinstance(place, str) else place.resolve() for place in given}))
     if not any(file.refused is None for file in files) and not any(remembered(path) for path in scope):
-        raise _nothing_to_read([Path(path) for path in logs], files)
+        raise _nothing_to_read(given if logs else [], files)
     return Found(files, scope)
+
+
+def _place_given(log: Path | str) -> Path | str:
+    if isinstance(log, str) and is_url(log):
+        return local(log) or log
+    return Path(log)
 
 
 # --- LM Studio's own folders ----------------------------------------------------------------------------------------
@@ -110,18 +123,18 @@ def own_places(home: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(places))
 
 
-def _own_folders(home: Path) -> list[Path]:
+def _own_folders(home: Path) -> list[Path | str]:
     places = own_places(home)
-    there = [place for place in places if place.exists()]
+    there: list[Path | str] = [place for place in places if place.exists()]
     if not there:
         looked = ", ".join(str(place) for place in places)
         raise AuditError(f"no LM Studio server logs found; looked in: {looked}. Name a file or folder to read", FAILURE)
     return there
 
 
-def _nothing_to_read(given: list[Path], files: Sequence[LogFile]) -> AuditError:
+def _nothing_to_read(given: Sequence[Path | str], files: Sequence[LogFile]) -> AuditError:
     refused = sorted((file for file in files if file.refused), key=lambda file: natural(file.path.as_posix()))
-    if refused and len(given) == len(refused) == 1 and given[0].resolve() == refused[0].path:
+    if len(given) == len(refused) == 1 and refused[0].path in (Path(given[0]), Path(given[0]).resolve()):
         return AuditError(f"{given[0]}: {refused[0].refused}", MISUSE)
     places = ", ".join(str(path) for path in given) or "LM Studio's folders"
     why = f"; {len(refused)} refused, the first: {refused[0].path.name}: {refused[0].refused}" if refused else ""
@@ -158,6 +171,29 @@ def _under(path: Path, remembered: Callable[[Path], bool]) -> Iterator[LogFile]:
         yield LogFile(path=real, root=root, inside=name, size=status.st_size, mtime_ns=status.st_mtime_ns)
     else:
         yield _refused(real, log_root(real.parent), "not a regular file")
+
+
+def _below(url: str, remembered: Callable[[Path], bool]) -> Iterator[LogFile]:
+    """Log candidates at or below a URL."""
+    try:
+        found = list(listing(url))
+    except OSError as error:
+        yield _refused(Path(url), log_root(Path(url).parent), f"cannot be read: {error.strerror}")
+        return
+    if not found and not remembered(Path(url)):
+        raise AuditError(f"no such file or folder: {url}", MISUSE)
+    for address, inside, status in found:
+        if inside and not inside.lower().endswith(SUFFIXES):
+            continue
+        root = log_root(Path(url) if inside else Path(url).parent)
+        yield LogFile(
+            path=Path(address),
+            root=root,
+            inside=_relative(Path(address), root),
+            url=address,
+            size=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+        )
 
 
 def _refused(path: Path, root: Path, why: str) -> LogFile:
@@ -250,10 +286,10 @@ def has_prefix(data: bytes) -> bool:
     return framing.Record(data[:256], 0, 1).form is not None or framing.START_DIRTY.search(data) is not None
 
 
-def _reason(path: Path) -> str | None:
+def _reason(log: LogFile) -> str | None:
     """Why a file is refused, ``None`` for a server log. Reads on where a long body fills all of the first 64 KB."""
     try:
-        with path.open("rb") as file:
+        with log.source().open("rb") as file:
             head = file.read(SNIFF_BYTES)
             what = sniff(head)
             if what is None:
@@ -265,14 +301,14 @@ def _reason(path: Path) -> str | None:
                     if has_prefix(overlap + chunk):
                         return None
                     overlap = chunk[-framing.REACH :]
-            if text and _DATED.fullmatch(path.name):  # the middle of a body longer than a whole file
+            if text and _DATED.fullmatch(log.path.name):  # the middle of a body longer than a whole file
                 return None
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return f"not a server log: it seems to be {what}"
 
 
-def fingerprint(path: Path, size: int) -> bytes:
+def fingerprint(path: Path | RemoteFile, size: int) -> bytes:
     """Digest of the first and last 64 KB of a file's first ``size`` bytes: tells one that grew from one rewritten."""
     digest = blake2b(size.to_bytes(8, "big"), digest_size=16)
     with path.open("rb") as file:

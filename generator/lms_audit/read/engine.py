@@ -20,7 +20,7 @@ TASK = re.compile(
     # slot launch_slot_: id  3 | task 0 | processing task, is_child = 0
     r"(?P<launch>processing\stask)"
     # slot update_slots: id 0 | task 8 | new prompt, n_ctx_slot = 32768, n_keep = 0, task.n_tokens = 4210
-    r"|new\sprompt,.*?task\.n_tokens\s=\s(?P<prompt>\d+)"
+    r"|new\sprompt,(?:\sn_ctx_slot\s=\s(?P<context>\d+),)?.*?task\.n_tokens\s=\s(?P<prompt>\d+)"
     # slot operator(): id 0 | task 8 | cached n_tokens = 3797, memory_seq_rm [3797, end)      (early 2026: n_tokens = …)
     r"|n_tokens\s=\s(?P<cache>\d+),\smemory_seq_rm"
     # slot update_slots: id 0 | task 8 | restored context checkpoint (pos_min = 0, … n_past = 3797, …
@@ -46,6 +46,8 @@ TIME = re.compile(
 DRAFT = re.compile(
     r"draft\sacceptance(?:\srate)?\s=\s[\d.]+\s\(\s*(?P<accepted>\d+)\saccepted\s/\s*(?P<generated>\d+)\sgenerated"
 )
+# Generate: n_ctx = 4096, n_batch = 512, n_predict = 2048, n_keep = 433
+GENERATE = re.compile(r"^Generate:\sn_ctx\s=\s(?P<context>\d+)")
 # Cache reuse summary: 60/433 of prompt (13.8568%), 60 prefix, 0 non-prefix
 REUSE = re.compile(r"Cache\sreuse\ssummary:\s(?P<cached>\d+)/(?P<total>\d+)\sof\sprompt")
 TOTAL = re.compile(r"^Total\sprompt\stokens:\s(?P<total>\d+)")
@@ -187,6 +189,8 @@ def _step(row: str, at: Millis, line: int) -> AnyEvent | None:
         return _summary(match["outcome"], match["rest"], where)
     if "task" in row:
         return _task(row, where)
+    if row.startswith("Generate:") and (match := GENERATE.search(row)) is not None:
+        return PromptCount(**where, engine="llama", context=int(match["context"]))
     return _prompt(row, where) if "rompt" in row else None
 
 
@@ -202,6 +206,7 @@ def _task(row: str, where: Place) -> AnyEvent | None:
             slot=int(match["slot"]),
             task=int(match["task"]),
             tokens=int(value) if value.isdigit() else None,
+            context=int(match["context"]) if match["context"] else None,
         )
     if (match := ASSIGNED.search(row)) is not None:
         return Task(**where, step="assigned", slot=int(match["slot"]), task=int(match["task"]))

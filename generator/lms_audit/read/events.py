@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from lms_audit.model import Class, Key, LogSettings, Millis, Problem, Tally
 
-READER_VERSION = 2
+READER_VERSION = 3
 """Raised whenever the same bytes would give another digest; the store reads such files again."""
 
 
@@ -242,6 +242,8 @@ class Task(Event, frozen=True, array_like=True, tag="task", kw_only=True):
     task: int
     tokens: int | None = None
     """``prompt``: tokens of the whole prompt; ``cache``: tokens kept; ``release``: tokens in the slot."""
+    context: int | None = None
+    """``prompt``: tokens the slot holds at most."""
 
 
 class PromptCount(Event, frozen=True, array_like=True, tag="prompt count", kw_only=True):
@@ -252,6 +254,8 @@ class PromptCount(Event, frozen=True, array_like=True, tag="prompt count", kw_on
     total: int | None = None
     cached: int | None = None
     evaluated: int | None = None
+    context: int | None = None
+    """Tokens the context holds at most."""
 
 
 class PromptStep(Event, frozen=True, array_like=True, tag="prompt step", kw_only=True):
