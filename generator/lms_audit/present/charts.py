@@ -1,409 +1,483 @@
-"""Chart specifications: the only module that knows Altair.
+"""Charts: a Vega-Lite specification per kind of chart, once per site, and rows per chart.
 
-In: rows of plain values. Out: a ``Chart``: a Vega-Lite specification with the rows in it, and the same rows as a table
-for readers without scripts. Each kind of chart is specified and validated once; a chart of a kind costs a shallow copy.
-
-Colours are names (``accent``, ``soft`` …) that the page's script replaces by the theme's, so that one specification
-serves light and dark. ``href`` in a row makes its mark a link.
+In: rows of plain values made by the views. Out: ``Chart`` for a template (rows as JSON, the same rows as a table), and
+``specs()``, all specifications for ``assets/charts-data.js``. Only this module imports altair. Rows are named data, so a
+specification costs 2 ms once per process however many charts there are; types are explicit because nothing is inferred
+from named data. Times are local milliseconds drawn as UTC: the log has no zone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import altair as alt
 from msgspec import Struct
+
+from lms_audit.model import Json
 
 Row = Mapping[str, Any]
 
-MOST_ROWS = 500
-"""Rows a chart is given at most; what has more is aggregated before it comes here."""
-
-HEIGHT = 220
-
-
-class Column(Struct, frozen=True):
-    """A column of the table below a chart. ``unit`` is a ``analyse.report.Unit`` value."""
-
-    name: str
-    label: str
-    unit: str
+PROMPT, ANSWER, TOKENS, INPUT, SPEED = "#d9822b", "#1f8a8c", "#7a6cc8", "#5b82c4", "#1f8a8c"
+BAD, QUIET = "#cf4b3f", "#9aa3ad"
+KINDS = {
+    "system": "#5f6b7a",
+    "developer": "#7d8794",
+    "tools": "#8a6d3b",
+    "user": "#5b82c4",
+    "assistant": "#1f8a8c",
+    "reasoning": "#9a83c9",
+    "tool calls": "#4fae8f",
+    "media": "#b7a33a",
+    "other": "#9aa3ad",
+    "other tools": "#c9a27a",
+}
+TOOL_COLOURS = ("#d9822b", "#c4574e", "#e0a93b", "#a65f8e", "#b5651d", "#d07a8f", "#8f7a2e", "#cc8f5f")
+MODELS = ("#1f8a8c", "#d9822b", "#7a6cc8", "#c4574e", "#5b82c4", "#8a9a3b", "#a65f8e", "#6b7a8a")
 
 
 class Chart(Struct, frozen=True):
-    """One chart. ``spec`` is a Vega-Lite specification with its data; ``note`` says what is not in it."""
+    """A chart on a page."""
 
-    id: str
+    kind: str
+    title: str
     question: str
-    """What it answers; its heading."""
-    label: str
-    """For screen readers: what is drawn."""
-    spec: dict[str, Any]
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    note: str = ""
+    """What it answers, one line."""
+    data: Json
+    """``{"cols": [...], "rows": [[...]]}``: names once."""
+    head: tuple[str, ...]
+    table: tuple[tuple[str, ...], ...]
+    """The same rows for readers without scripts; empty where ``rows_are`` names a table of the page."""
+    rows_are: str
+    height: int
+    colours: dict[str, str]
+    """Kind -> colour, where the rows bring their own categories."""
 
 
-class _Kind(Struct, frozen=True):
+class Plan(Struct, frozen=True):
+    """How a kind of chart is made."""
+
+    title: str
     question: str
-    label: str
-    columns: tuple[Column, ...]
-    draw: Callable[[], Any]
+    head: tuple[tuple[str, str], ...]
+    """(member of a row, heading) of the table."""
+    height: int
+    """Pixels to keep free before it is drawn."""
+    make: Callable[[], Any]
 
 
-def chart(kind: str, rows: Sequence[Row], *, id: str | None = None, note: str = "") -> Chart | None:  # noqa: A002
-    """A chart of one of ``KINDS``; ``None`` without rows. Rows hold the kind's columns; unknown values are ``None``."""
-    if not rows:
-        return None
-    known = KINDS[kind]
-    shown = tuple(rows[:MOST_ROWS])
-    if len(rows) > len(shown):
-        note = f"{note} The first {len(shown)} of {len(rows)} are drawn.".strip()
-    spec = {**_spec(kind), "datasets": {"rows": [dict(row) for row in shown]}}
-    return Chart(id or kind, known.question, known.label, spec, known.columns, shown, note)
+def _alt() -> Any:
+    import altair
+
+    return altair
 
 
-@cache
-def _spec(kind: str) -> dict[str, Any]:
-    spec: dict[str, Any] = KINDS[kind].draw().to_dict()
-    spec.pop("config", None)
-    return spec
+def _named() -> Any:
+    return _alt().NamedData(name="rows")
 
 
-# --- pieces ----------------------------------------------------------------------------------------------------------
+def _time(**more: Any) -> Any:
+    alt = _alt()
+    return alt.X("at:T", title=None, scale=alt.Scale(type="utc", **more), axis=alt.Axis(tickCount=6, grid=False))
 
 
-CLOCK_AXIS = alt.Axis(
-    labelOverlap=True,
-    grid=False,
-    format={
-        "year": "%Y",
-        "month": "%b %Y",
-        "date": "%b %d",
-        "day": "%b %d",
-        "hours": "%H:%M",
-        "minutes": "%H:%M",
-        "seconds": "%H:%M:%S",
-        "milliseconds": "%H:%M:%S",
-    },
-)
-
-
-def _data() -> Any:
-    return alt.Chart(alt.NamedData(name="rows"))
-
-
-def _time(name: str, title: str | None = None) -> Any:
-    # Local milliseconds are a wall clock read as UTC.
-    return alt.X(f"{name}:T", title=title, scale=alt.Scale(type="utc"), axis=CLOCK_AXIS)
-
-
-def _number(channel: Any, name: str, title: str, **more: Any) -> Any:
-    return channel(f"{name}:Q", title=title, axis=alt.Axis(format="~s", tickCount=5), **more)
-
-
-def _tips(*pairs: tuple[str, str]) -> list[Any]:
-    """Tooltip lines; a suffix of the name tells how a value is written: ``T`` time, ``N`` text, else a number."""
-    tips = []
-    for name, title in pairs:
-        field, _, kind = name.partition(":")
-        if kind == "T":
-            tips.append(alt.Tooltip(f"{field}:T", title=title, format="%Y-%m-%d %H:%M:%S"))
-        elif kind == "N":
-            tips.append(alt.Tooltip(f"{field}:N", title=title))
-        else:
-            tips.append(alt.Tooltip(f"{field}:Q", title=title, format=",.1~f"))
-    return tips
-
-
-def _wide(drawn: Any, height: int = HEIGHT) -> Any:
-    return drawn.properties(width="container", height=height)
-
-
-# --- kinds -----------------------------------------------------------------------------------------------------------
+_WHEN = "utcFormat(datum.at, '%a %d %b %H:%M:%S')"
 
 
 def _session_speed() -> Any:
-    """tok/s and the prompt's tokens over time, with a strip below in which a span is chosen."""
-    brush = alt.selection_interval(encodings=["x"], name="span")
-    shown = _data().transform_filter(brush)
-    tips = _tips(("at:T", "received"), ("rate", "tok/s"), ("total", "tokens, input + output"), ("request:N", "request"))
-    total = shown.mark_area(
-        color="soft", opacity=0.5, line={"color": "muted", "strokeWidth": 1}, interpolate="step-after"
+    alt = _alt()
+    brush = alt.selection_interval(encodings=["x"], name="brush")
+    base = alt.Chart(_named()).transform_calculate(when=_WHEN)
+    zoomed = alt.X(
+        "at:T", title=None, scale=alt.Scale(type="utc", domain=brush), axis=alt.Axis(tickCount=6, grid=False)
     )
-    rate = shown.mark_circle(color="accent", size=42, opacity=0.9, cursor="pointer")
-    upper = alt.layer(
-        total.encode(x=_time("at"), y=_number(alt.Y, "total", "total tokens"), tooltip=tips),
-        rate.encode(
-            x=_time("at"), y=_number(alt.Y, "rate", "tok/s", scale=alt.Scale(zero=True)), tooltip=tips, href="href:N"
+    tips = [
+        alt.Tooltip("n:Q", title="Request"),
+        alt.Tooltip("when:N", title="Time"),
+        alt.Tooltip("rate:Q", title="tok/s", format=".1f"),
+        alt.Tooltip("input:Q", title="Input tokens", format=","),
+        alt.Tooltip("output:Q", title="Output tokens", format=","),
+        alt.Tooltip("prompt:Q", title="Prompt processing, s", format=".1f"),
+    ]
+    speed = base.mark_line(point=alt.OverlayMarkDef(size=34, filled=True), color=SPEED, strokeWidth=1.5, clip=True)
+    speed = speed.encode(x=zoomed, y=alt.Y("rate:Q", title="tok/s"), tooltip=tips).properties(height=130)
+    tokens = base.mark_line(
+        point=alt.OverlayMarkDef(size=28, filled=True), color=TOKENS, strokeWidth=1.5, interpolate="step-after", clip=True
+    )
+    tokens = tokens.encode(x=zoomed, y=alt.Y("tokens:Q", title="total tokens", axis=alt.Axis(format="~s")), tooltip=tips)
+    strip = base.mark_area(color=QUIET, opacity=0.5, interpolate="step-after").encode(
+        x=_time(), y=alt.Y("tokens:Q", title=None, axis=None)
+    )
+    return alt.vconcat(
+        speed, tokens.properties(height=110), strip.properties(height=34).add_params(brush), spacing=14
+    )
+
+
+def _session_times() -> Any:
+    alt = _alt()
+    base = alt.Chart(_named()).transform_fold(["prompt", "answer"], as_=["what", "seconds"])
+    base = base.transform_calculate(name="datum.what == 'prompt' ? 'prompt processing' : 'response time'")
+    return base.mark_bar().encode(
+        x=alt.X("n:O", title="request", axis=alt.Axis(labelOverlap=True, labelAngle=0, ticks=False)),
+        y=alt.Y("seconds:Q", title="seconds", stack="zero"),
+        color=alt.Color(
+            "name:N",
+            title=None,
+            scale=alt.Scale(domain=["prompt processing", "response time"], range=[PROMPT, ANSWER]),
+            legend=alt.Legend(orient="top"),
         ),
-    ).resolve_scale(y="independent")
-    lower = (
-        _data()
-        .mark_bar(color="muted", width=2)
-        .encode(x=_time("at", "drag over the strip to zoom"), y=alt.Y("total:Q", title=None, axis=None))
-        .add_params(brush)
-    )
-    return alt.vconcat(_wide(upper), _wide(lower, 44), spacing=8)
+        order=alt.Order("what:N", sort="descending"),
+        tooltip=[
+            alt.Tooltip("n:Q", title="Request"),
+            alt.Tooltip("prompt:Q", title="Prompt processing, s", format=".1f"),
+            alt.Tooltip("answer:Q", title="Response time, s", format=".1f"),
+            alt.Tooltip("input:Q", title="Input tokens", format=","),
+            alt.Tooltip("output:Q", title="Output tokens", format=","),
+        ],
+    ).properties(height=190)
 
 
-def _prompt_against_answer() -> Any:
-    tips = _tips(
-        ("at:T", "received"),
-        ("prompt_s", "prompt processing, s"),
-        ("answer_s", "response, s"),
-        ("input", "input tokens"),
-    )
-    drawn = _data().mark_bar(cursor="pointer")
-    return _wide(
-        drawn.transform_fold(["prompt_s", "answer_s"], as_=["part", "seconds"]).encode(
-            x=alt.X("n:O", title="request in order", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
-            y=_number(alt.Y, "seconds", "seconds"),
-            order=alt.Order("part:N", sort="descending"),
-            color=alt.Color(
-                "part:N",
-                title=None,
-                scale=alt.Scale(domain=["prompt_s", "answer_s"], range=["prompt", "answer"]),
-                legend=alt.Legend(
-                    orient="top", labelExpr="datum.label == 'prompt_s' ? 'prompt processing' : 'response'"
-                ),
-            ),
-            tooltip=tips,
-            href="href:N",
-        )
-    )
-
-
-def _stacked(x: Any, name: str, title: str, domain: Sequence[str] | None = None) -> Any:
-    scale = alt.Scale(domain=list(domain), range=[f"kind-{n}" for n in range(len(domain))]) if domain else alt.Scale()
-    return _wide(
-        _data()
-        .mark_bar()
+def _session_context() -> Any:
+    alt = _alt()
+    return (
+        alt.Chart(_named())
+        .mark_area(interpolate="step-after", opacity=0.88)
         .encode(
+            x=alt.X("n:Q", title="request", axis=alt.Axis(tickMinStep=1, format="d", grid=False), scale=alt.Scale(nice=False)),
+            y=alt.Y("kb:Q", title="kB of prompt", stack="zero"),
+            color=alt.Color("kind:N", title=None, legend=alt.Legend(orient="right", symbolType="square")),
+            tooltip=[
+                alt.Tooltip("n:Q", title="Request"),
+                alt.Tooltip("kind:N", title="Kind"),
+                alt.Tooltip("kb:Q", title="kB", format=",.1f"),
+            ],
+        )
+        .properties(height=210)
+    )
+
+
+def _over_time() -> Any:
+    alt = _alt()
+    x = alt.X("at:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(tickCount=8, grid=False))
+    base = alt.Chart(_named())
+    tips = [
+        alt.Tooltip("label:N", title="From"),
+        alt.Tooltip("requests:Q", title="Requests"),
+        alt.Tooltip("input:Q", title="Input tokens", format=","),
+        alt.Tooltip("output:Q", title="Output tokens", format=","),
+    ]
+    requests = base.mark_bar(color=INPUT).encode(
+        x=x, x2="until:T", y=alt.Y("requests:Q", title="requests", axis=alt.Axis(tickMinStep=1, format="~s")), tooltip=tips
+    )
+    tokens = base.transform_fold(["input", "output"], as_=["what", "tokens"]).mark_bar()
+    tokens = tokens.encode(
+        x=x,
+        x2="until:T",
+        y=alt.Y("tokens:Q", title="tokens", axis=alt.Axis(format="~s"), stack="zero"),
+        color=alt.Color(
+            "what:N",
+            title=None,
+            scale=alt.Scale(domain=["input", "output"], range=[TOKENS, ANSWER]),
+            legend=alt.Legend(orient="top"),
+        ),
+        tooltip=tips,
+    )
+    return alt.vconcat(requests.properties(height=90), tokens.properties(height=130), spacing=10)
+
+
+def _times_over_time() -> Any:
+    alt = _alt()
+    base = alt.Chart(_named()).transform_fold(["prompt", "answer"], as_=["what", "minutes"])
+    base = base.transform_calculate(name="datum.what == 'prompt' ? 'prompt processing' : 'response time'")
+    return base.mark_bar().encode(
+        x=alt.X("at:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(tickCount=8, grid=False)),
+        x2="until:T",
+        y=alt.Y("minutes:Q", title="minutes", stack="zero"),
+        color=alt.Color(
+            "name:N",
+            title=None,
+            scale=alt.Scale(domain=["prompt processing", "response time"], range=[PROMPT, ANSWER]),
+            legend=alt.Legend(orient="top"),
+        ),
+        order=alt.Order("what:N", sort="descending"),
+        tooltip=[
+            alt.Tooltip("label:N", title="From"),
+            alt.Tooltip("prompt:Q", title="Prompt processing, min", format=",.1f"),
+            alt.Tooltip("answer:Q", title="Response time, min", format=",.1f"),
+        ],
+    ).properties(height=200)
+
+
+def _speed(unit: str) -> Callable[[], Any]:
+    def make() -> Any:
+        alt = _alt()
+        colour = alt.Color("model:N", title=None, legend=alt.Legend(orient="top", columns=3, labelLimit=260))
+        x = alt.X("depth:Q", title="tokens of context", axis=alt.Axis(format="~s"))
+        base = alt.Chart(_named())
+        points = base.transform_filter("datum.median == null").mark_circle(size=22, opacity=0.4)
+        points = points.encode(
             x=x,
-            y=_number(alt.Y, name, title, stack=True),
-            color=alt.Color("kind:N", title=None, scale=scale, sort=None, legend=alt.Legend(orient="top", columns=6)),
-            order=alt.Order("order:Q"),
-            tooltip=_tips(("kind:N", "part"), (name, title), ("n", "request")),
+            y=alt.Y("rate:Q", title=unit),
+            color=colour,
+            tooltip=[
+                alt.Tooltip("model:N", title="Model"),
+                alt.Tooltip("depth:Q", title="Context", format=","),
+                alt.Tooltip("rate:Q", title="tok/s", format=",.1f"),
+            ],
         )
-    )
+        medians = base.transform_filter("datum.median != null").mark_line(strokeWidth=2.5, point=True)
+        return alt.layer(points, medians.encode(x=x, y="median:Q", color=colour)).properties(height=240)
+
+    return make
 
 
-CONTEXT_KINDS = ("system", "tools", "user", "assistant", "reasoning", "tool results", "other")
-
-
-def _context_growth() -> Any:
-    axis = alt.X("n:O", title="request in order", axis=alt.Axis(labelOverlap=True, labelAngle=0))
-    return _stacked(axis, "bytes", "bytes of the prompt", CONTEXT_KINDS)
-
-
-def _requests_over_time() -> Any:
-    tips = _tips(
-        ("at:T", "hour from"), ("requests", "requests"), ("input", "input tokens"), ("output", "output tokens")
-    )
-    bars = _data().mark_bar(color="accent", opacity=0.85, width=6)
-    line = _data().mark_line(color="answer", point={"size": 14, "color": "answer"}, strokeWidth=1.5)
-    return _wide(
-        alt.layer(
-            bars.encode(x=_time("at"), y=_number(alt.Y, "requests", "requests"), tooltip=tips),
-            line.encode(x=_time("at"), y=_number(alt.Y, "input", "input tokens"), tooltip=tips),
-        ).resolve_scale(y="independent")
-    )
-
-
-def _prompt_against_answer_by_day() -> Any:
-    tips = _tips(
-        ("day:N", "day"), ("prompt_s", "prompt processing, s"), ("answer_s", "response, s"), ("requests", "requests")
-    )
-    return _wide(
-        _data()
-        .transform_fold(["prompt_s", "answer_s"], as_=["part", "seconds"])
-        .mark_bar()
-        .encode(
-            x=alt.X("day:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            xOffset="part:N",
-            y=_number(alt.Y, "seconds", "seconds, summed"),
-            color=alt.Color(
-                "part:N",
-                title=None,
-                scale=alt.Scale(domain=["prompt_s", "answer_s"], range=["prompt", "answer"]),
-                legend=alt.Legend(
-                    orient="top", labelExpr="datum.label == 'prompt_s' ? 'prompt processing' : 'response'"
-                ),
-            ),
-            tooltip=tips,
+def _distribution(unit: str) -> Callable[[], Any]:
+    def make() -> Any:
+        alt = _alt()
+        base = alt.Chart(_named())
+        x = alt.X("from:Q", title=unit, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format="~s", tickCount=6))
+        bars = base.transform_filter("datum.mark == null").mark_bar(color=INPUT, opacity=0.75)
+        bars = bars.encode(
+            x=x,
+            x2="to:Q",
+            y=alt.Y("n:Q", title="requests", axis=alt.Axis(tickMinStep=1)),
+            tooltip=[
+                alt.Tooltip("from:Q", title="From", format=",.3~f"),
+                alt.Tooltip("to:Q", title="To", format=",.3~f"),
+                alt.Tooltip("n:Q", title="Requests"),
+            ],
         )
-    )
-
-
-def _speed_by_depth() -> Any:
-    brush = alt.selection_interval(name="span", encodings=["x"])
-    tips = _tips(("depth", "context depth, tokens"), ("rate", "tok/s"), ("model:N", "model"), ("request:N", "request"))
-    return _wide(
-        _data()
-        .mark_circle(size=26, opacity=0.55, cursor="pointer")
-        .encode(
-            x=alt.X("depth:Q", title="context depth, tokens", axis=alt.Axis(format="~s", grid=False)),
-            y=_number(alt.Y, "rate", "tok/s"),
-            color=alt.condition(
-                brush,
-                alt.Color("model:N", title=None, legend=alt.Legend(orient="top", columns=2)),
-                alt.value("soft"),
-            ),
-            tooltip=tips,
-            href="href:N",
+        marks = base.transform_filter("datum.mark != null")
+        rules = marks.mark_rule(color=PROMPT, strokeDash=[4, 3]).encode(
+            x="from:Q", tooltip=[alt.Tooltip("mark:N", title="Percentile"), alt.Tooltip("from:Q", format=",.4~f", title="Value")]
         )
-        .add_params(brush)
-    )
-
-
-def _distribution() -> Any:
-    """Bars of a histogram on a logarithmic scale, with rules at the percentiles (rows with ``mark``)."""
-    bars = (
-        _data()
-        .transform_filter("datum.mark == null")
-        .mark_bar(color="accent", opacity=0.8)
-        .encode(
-            x=alt.X(
-                "low:Q",
-                title=None,
-                scale=alt.Scale(type="log"),
-                axis=alt.Axis(format="~s", grid=False, labelOverlap=True),
-            ),
-            x2="high:Q",
-            y=_number(alt.Y, "count", "requests"),
-            y2=alt.datum(0),
-            tooltip=_tips(("low", "from"), ("high", "to"), ("count", "requests")),
+        names = marks.mark_text(align="left", baseline="top", dx=3, color=PROMPT, fontSize=10).encode(
+            x="from:Q", y=alt.value(0), text="mark:N"
         )
-    )
-    marks = _data().transform_filter("datum.mark != null")
-    rules = marks.mark_rule(color="strong", strokeDash=[3, 3]).encode(
-        x="low:Q", tooltip=_tips(("mark:N", "percentile"), ("low", "value"))
-    )
-    names = marks.mark_text(color="strong", align="left", dx=3, fontSize=10, baseline="top").encode(
-        x="low:Q", y=alt.value(0), text="mark:N"
-    )
-    return _wide(alt.layer(bars, rules, names), 150)
+        return alt.layer(bars, rules, names).properties(height=150)
+
+    return make
 
 
 def _heat() -> Any:
-    return _wide(
-        _data()
+    alt = _alt()
+    return (
+        alt.Chart(_named())
         .mark_rect(cornerRadius=2)
         .encode(
-            x=alt.X("hour:O", title="hour of the day", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            y=alt.Y("weekday:O", title=None, sort=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]),
-            color=alt.Color(
-                "requests:Q",
-                title="requests",
-                scale=alt.Scale(range=["ramp-0", "ramp-1"]),
-                legend=alt.Legend(orient="right"),
+            x=alt.X("hour:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False, domain=False)),
+            y=alt.Y(
+                "day:O",
+                title=None,
+                sort=["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+                axis=alt.Axis(ticks=False, domain=False),
             ),
-            tooltip=_tips(("weekday:N", "day"), ("hour", "hour"), ("requests", "requests"), ("input", "input tokens")),
-        ),
-        190,
+            color=alt.Color(
+                "n:Q", title=None, scale=alt.Scale(range=["#1f8a8c18", "#1f8a8c"]), legend=alt.Legend(orient="right", gradientLength=120)
+            ),
+            tooltip=[
+                alt.Tooltip("day:N", title="Day"),
+                alt.Tooltip("hour:N", title="Hour"),
+                alt.Tooltip("n:Q", title="Requests"),
+            ],
+        )
+        .properties(height=alt.Step(20))
     )
 
 
 def _tools() -> Any:
-    tips = _tips(("tool:N", "tool"), ("calls", "calls"), ("failed", "failed"))
-    every = (
-        _data()
-        .mark_bar(color="accent", opacity=0.85)
+    alt = _alt()
+    return (
+        alt.Chart(_named())
+        .mark_bar()
         .encode(
-            y=alt.Y("tool:N", title=None, sort=None), x=_number(alt.X, "calls", "calls"), tooltip=tips, href="href:N"
+            y=alt.Y("tool:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, ticks=False, domain=False)),
+            x=alt.X("n:Q", title="calls", axis=alt.Axis(tickMinStep=1, format="~s")),
+            color=alt.Color(
+                "outcome:N",
+                title=None,
+                scale=alt.Scale(
+                    domain=["ok", "failed", "rejected", "result not logged"], range=[ANSWER, BAD, PROMPT, QUIET]
+                ),
+                legend=alt.Legend(orient="top"),
+            ),
+            order=alt.Order("rank:Q"),
+            tooltip=[
+                alt.Tooltip("tool:N", title="Tool"),
+                alt.Tooltip("outcome:N", title="Outcome"),
+                alt.Tooltip("n:Q", title="Calls"),
+            ],
         )
+        .properties(height=alt.Step(20))
     )
-    failed = _data().mark_bar(color="bad").encode(y=alt.Y("tool:N", sort=None), x="failed:Q", tooltip=tips)
-    return alt.layer(every, failed).properties(width="container", height=alt.Step(20))
 
 
-def _columns(*columns: tuple[str, str, str]) -> tuple[Column, ...]:
-    return tuple(Column(*column) for column in columns)
+def _content() -> Any:
+    alt = _alt()
+    return (
+        alt.Chart(_named())
+        .mark_bar()
+        .encode(
+            y=alt.Y("kind:N", title=None, sort=None, axis=alt.Axis(labelLimit=200, ticks=False, domain=False)),
+            x=alt.X("mb:Q", title="MB sent, every re-sending counted"),
+            color=alt.Color("kind:N", legend=None),
+            tooltip=[
+                alt.Tooltip("kind:N", title="Kind"),
+                alt.Tooltip("mb:Q", title="MB sent", format=",.2f"),
+                alt.Tooltip("share:N", title="Share"),
+            ],
+        )
+        .properties(height=alt.Step(20))
+    )
 
 
-KINDS: dict[str, _Kind] = {
-    "session-speed": _Kind(
-        "How fast did it answer as the conversation grew?",
-        "Tokens per second and total tokens of each request over time",
-        _columns(("at", "Received", "time"), ("rate", "tok/s", "tok/s"), ("total", "Total tokens", "tokens")),
+_BINS = (("from", "From"), ("to", "To"), ("n", "Requests"), ("mark", "Percentile"))
+_DEPTH = (("model", "Model"), ("depth", "Context, tokens"), ("rate", "tok/s"), ("median", "Median tok/s"))
+
+PLANS: dict[str, Plan] = {
+    "session_speed": Plan(
+        "Speed and tokens over time",
+        "Does it get slower as the context grows? Drag over the strip at the bottom to zoom.",
+        (),
+        360,
         _session_speed,
     ),
-    "prompt-against-answer": _Kind(
-        "Was the time spent reading the prompt or writing the answer?",
-        "Prompt processing and response time of each request, stacked",
-        _columns(
-            ("n", "Request", "count"),
-            ("at", "Received", "time"),
-            ("prompt_s", "Prompt processing, s", "seconds"),
-            ("answer_s", "Response, s", "seconds"),
-            ("input", "Input", "tokens"),
-        ),
-        _prompt_against_answer,
+    "session_times": Plan(
+        "Prompt processing against response time",
+        "Which requests waited for the prompt to be read, and which for the answer?",
+        (),
+        260,
+        _session_times,
     ),
-    "context-growth": _Kind(
-        "What filled the context?",
-        "Bytes of each prompt by kind of content, stacked",
-        _columns(("n", "Request", "count"), ("kind", "Part", "text"), ("bytes", "Bytes", "bytes")),
-        _context_growth,
+    "session_context": Plan(
+        "What fills the context",
+        "Which kind of content makes the prompt grow?",
+        (("n", "Request"), ("kind", "Kind"), ("kb", "kB")),
+        270,
+        _session_context,
     ),
-    "requests-over-time": _Kind(
-        "When was it used?",
-        "Requests and input tokens over time",
-        _columns(
-            ("at", "From", "time"),
-            ("requests", "Requests", "count"),
-            ("input", "Input tokens", "tokens"),
-            ("output", "Output tokens", "tokens"),
-        ),
-        _requests_over_time,
+    "over_time": Plan(
+        "Requests and tokens over time",
+        "When was the server busy?",
+        (("label", "From"), ("requests", "Requests"), ("input", "Input tokens"), ("output", "Output tokens")),
+        310,
+        _over_time,
     ),
-    "prompt-against-answer-by-day": _Kind(
-        "Reading or writing: where did each day's time go?",
-        "Prompt processing and response time summed by day",
-        _columns(
-            ("day", "Day", "text"),
-            ("requests", "Requests", "count"),
-            ("prompt_s", "Prompt processing, s", "seconds"),
-            ("answer_s", "Response, s", "seconds"),
-        ),
-        _prompt_against_answer_by_day,
+    "times_over_time": Plan(
+        "Prompt processing against response time",
+        "Is the time spent reading prompts or writing answers?",
+        (("label", "From"), ("prompt", "Prompt processing, min"), ("answer", "Response time, min")),
+        260,
+        _times_over_time,
     ),
-    "speed-by-depth": _Kind(
-        "How much slower does it get as the context fills?",
-        "Tokens per second of each request against the depth of its context",
-        _columns(("model", "Model", "text"), ("depth", "Context depth", "tokens"), ("rate", "tok/s", "tok/s")),
-        _speed_by_depth,
+    "speed_decode": Plan(
+        "Writing speed against context depth",
+        "How much slower do answers get as the context fills?",
+        _DEPTH,
+        300,
+        _speed("tok/s, writing"),
     ),
-    "distribution": _Kind(
-        "How are the values spread?",
-        "Histogram with percentiles",
-        _columns(
-            ("low", "From", "number"),
-            ("high", "To", "number"),
-            ("count", "Requests", "count"),
-            ("mark", "Mark", "text"),
-        ),
-        _distribution,
+    "speed_prefill": Plan(
+        "Reading speed against context depth",
+        "How fast are prompts read, and how does that change with depth?",
+        _DEPTH,
+        300,
+        _speed("tok/s, reading"),
     ),
-    "heat": _Kind(
-        "At which hours was it used?",
+    "dist_input_tokens": Plan("Input tokens per request", "How long are prompts?", _BINS, 200, _distribution("tokens")),
+    "dist_output_tokens": Plan("Output tokens per request", "How long are answers?", _BINS, 200, _distribution("tokens")),
+    "dist_prompt_ms": Plan(
+        "Prompt processing per request", "How long until the answer begins?", _BINS, 200, _distribution("seconds")
+    ),
+    "dist_generation_ms": Plan(
+        "Response time per request", "How long does writing the answer take?", _BINS, 200, _distribution("seconds")
+    ),
+    "dist_tokens_per_second": Plan(
+        "Tokens per second", "How fast are answers written?", _BINS, 200, _distribution("tok/s")
+    ),
+    "heat": Plan(
         "Requests by weekday and hour",
-        _columns(
-            ("weekday", "Day", "text"),
-            ("hour", "Hour", "count"),
-            ("requests", "Requests", "count"),
-            ("input", "Input tokens", "tokens"),
-        ),
+        "When do people and agents work?",
+        (("day", "Day"), ("hour", "Hour"), ("n", "Requests")),
+        220,
         _heat,
     ),
-    "tools": _Kind(
-        "Which tools did it use?",
-        "Calls by tool, failed ones marked",
-        _columns(("tool", "Tool", "text"), ("calls", "Calls", "count"), ("failed", "Failed", "count")),
+    "tools": Plan(
+        "Tools",
+        "Which tools are used most, and which fail?",
+        (("tool", "Tool"), ("outcome", "Outcome"), ("n", "Calls")),
+        320,
         _tools,
     ),
+    "content": Plan(
+        "What prompts are made of",
+        "Which content is sent again and again?",
+        (("kind", "Kind"), ("mb", "MB sent"), ("share", "Share")),
+        300,
+        _content,
+    ),
 }
-"""All kinds of charts by id."""
+
+
+def specs() -> dict[str, Json]:
+    """All specifications, by kind of chart."""
+    found = {}
+    for kind, plan in PLANS.items():
+        spec = plan.make().to_dict(validate=False)
+        spec.pop("$schema", None)
+        spec.pop("config", None)
+        found[kind] = spec
+    return found
+
+
+def _columns(rows: Sequence[Row]) -> Json:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return {"cols": names, "rows": [[row.get(name) for name in names] for row in rows]}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def colours_of(names: Iterable[str], palette: Sequence[str] = TOOL_COLOURS) -> dict[str, str]:
+    """A colour for each kind of content or each model; known kinds keep theirs on every page."""
+    found: dict[str, str] = {}
+    free = 0
+    for name in names:
+        if name in found:
+            continue
+        if name in KINDS:
+            found[name] = KINDS[name]
+        else:
+            found[name] = palette[free % len(palette)]
+            free += 1
+    return found
+
+
+def chart(kind: str, rows: Sequence[Row], *, rows_are: str = "", title: str = "") -> Chart:
+    """A chart of rows. Rows with a ``kind`` or ``model`` bring their own categories, which get colours here."""
+    plan = PLANS[kind]
+    colours: dict[str, str] = {}
+    if rows and "kind" in rows[0]:
+        colours = colours_of(str(row["kind"]) for row in rows)
+    elif rows and "model" in rows[0]:
+        colours = colours_of((str(row["model"]) for row in rows), MODELS)
+    height = plan.height
+    for member in ("tool", "kind"):
+        if kind in ("tools", "content"):
+            height = max(height if member == "kind" else 0, 20 * len({row.get(member) for row in rows}) + 70)
+    table = () if rows_are else tuple(tuple(_text(row.get(name)) for name, _ in plan.head) for row in rows)
+    return Chart(
+        kind=kind,
+        title=title or plan.title,
+        question=plan.question,
+        data=_columns(rows),
+        head=tuple(heading for _, heading in plan.head),
+        table=table,
+        rows_are=rows_are,
+        height=height,
+        colours=colours,
+    )

@@ -1,0 +1,120 @@
+"""The plan of pages: which there are, with their template, title and view.
+
+In: the book. Out: ``File`` objects in a fixed order, made one at a time so that no more than one page is in memory. A
+new page is a view, a template and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from lms_audit.present import charts, render
+from lms_audit.present.text import json_text
+from lms_audit.present.views import evidence, hubs, lists, overview, prompts
+from lms_audit.present.views.book import Book
+from lms_audit.present.views.session import session_pages
+
+
+class File(Struct, frozen=True):
+    """A file of the docs tree."""
+
+    path: str
+    content: str
+
+
+class Hub(Struct, frozen=True):
+    """A page there is one of."""
+
+    path: str
+    template: str
+    title: str
+    lead: str
+    view: Callable[[Book], Any]
+
+
+HUBS = (
+    Hub("index.md", "overview.md.j2", "Overview", "", overview.overview),
+    Hub("sessions/index.md", "sessions.md.j2", "Sessions", "Every conversation, newest day first.", lists.session_list),
+    Hub(
+        "requests/index.md",
+        "requests.md.j2",
+        "Requests",
+        "Every call that ran a model, with filters and percentiles of the selection.",
+        lists.request_list,
+    ),
+    Hub(
+        "prompts/index.md",
+        "prompts.md.j2",
+        "Prompt ledger",
+        "Every distinct message and tool set once, with what sending it again and again cost.",
+        prompts.prompts_page,
+    ),
+    Hub(
+        "cache/index.md",
+        "cache.md.j2",
+        "Cache breaks",
+        "Requests whose prompt differed from what the engine had cached, why, and what it cost.",
+        prompts.cache_page,
+    ),
+    Hub("tools/index.md", "tools.md.j2", "Tools", "What the agents called, how it ended, which files they touched.", hubs.tools_page),
+    Hub("models/index.md", "hub.md.j2", "Models", "Speed, tokens and time by model.", lambda book: hubs.hub_page(book, "model")),
+    Hub("clients/index.md", "hub.md.j2", "Clients", "Who sent the requests.", lambda book: hubs.hub_page(book, "client")),
+    Hub("projects/index.md", "hub.md.j2", "Projects", "What was worked on.", lambda book: hubs.hub_page(book, "project")),
+    Hub("cost/index.md", "hub.md.j2", "Cost", "What the same tokens would have cost at list prices of cloud APIs.", hubs.cost_page),
+    Hub(
+        "health/index.md",
+        "health.md.j2",
+        "Health",
+        "What of the logs was understood, what was not, and how to get a better log next time.",
+        evidence.health_page,
+    ),
+    Hub(
+        "definitions/index.md",
+        "definitions.md.j2",
+        "Definitions",
+        "What every figure means, where it comes from and how precise it is.",
+        lambda _: evidence.definitions_page(),
+    ),
+)
+
+
+def root_of(path: str) -> str:
+    """The way from a page back to the site's root."""
+    return "../" * path.count("/")
+
+
+def hub_files(book: Book) -> Iterator[File]:
+    """The pages there is one of each."""
+    for hub in HUBS:
+        content = render.page(
+            hub.template, title=hub.title, lead=hub.lead, root=root_of(hub.path), view=hub.view(book), page=hub.path
+        )
+        yield File(hub.path, content)
+
+
+def session_files(book: Book) -> Iterator[File]:
+    """The pages of all sessions with their data files."""
+    sessions = book.audit.sessions
+    for index, session in enumerate(sessions):
+        before = sessions[index - 1] if index else None
+        after = sessions[index + 1] if index + 1 < len(sessions) else None
+        for view in session_pages(book, session, before, after):
+            path = book.session_path(session.id, view.part).replace(".html", ".md")
+            title = session.title if view.part == 1 else f"{session.title} (part {view.part})"
+            yield File(
+                path,
+                render.page(
+                    "session.md.j2", title=title, lead=view.words, root=root_of(path), view=view, page=path
+                ),
+            )
+            yield File(f"sessions/{session.id}/data-{view.part}.js", view.data)
+
+
+def data_files(book: Book) -> Iterator[File]:
+    """What scripts share: chart specifications, the sessions, the rows of all requests."""
+    yield File("assets/data/charts.js", f"lmsAudit.specs({json_text(charts.specs())});\n")
+    yield File("assets/data/sessions.js", f"lmsAudit.sessions({json_text(lists.index_data(book))});\n")
+    yield File("assets/data/requests.js", f"lmsAudit.requests({json_text(lists.rows_data(book))});\n")

@@ -1,0 +1,185 @@
+"""The docs tree and the compiled site. Only this module knows MkDocs.
+
+In: a report, the library, an empty folder for the site, a working folder. Out: the working folder holds the docs tree
+(Markdown, assets, a generated ``mkdocs.yml``), of which only what differs was written and nothing is stale; the site
+folder holds the compiled site. MkDocs runs as a process of its own, strict, with no network to reach; ProperDocs
+builds the same tree with the same file.
+
+Cost: rendering is about 10 ms per 100 KB of page, compiling about 10 ms per page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+from msgspec import Struct
+
+from lms_audit.analyse.report import Report
+from lms_audit.correlate.clients import Clients
+from lms_audit.errors import AuditError
+from lms_audit.model import Library
+from lms_audit.present.pages import File, data_files, hub_files, session_files
+from lms_audit.present.resources import resources
+from lms_audit.present.views.book import Book
+
+BUILDERS = {"mkdocs": "mkdocs", "properdocs": "properdocs"}
+ASSETS = ("assets",)
+UNUSED = ("*.map",)
+"""Files of the theme nobody opens: source maps are half of it."""
+
+
+class Progress(Protocol):
+    """Who is told how far the work is."""
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """A stage begins."""
+
+
+class SiteResult(Struct, frozen=True):
+    """What was done."""
+
+    docs: Path
+    config: Path
+    pages: int
+    written: int
+    """Files of the docs tree that differed."""
+    removed: int
+
+
+class _Tree:
+    """A folder of which every file is ours: writes what differs, then removes what was not mentioned."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.mentioned: set[str] = set()
+        self.written = 0
+        self._made: set[Path] = set()
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write a file unless it is there with this content."""
+        self.mentioned.add(path)
+        target = self.folder / path
+        try:
+            if target.stat().st_size == len(content) and target.read_bytes() == content:
+                return
+        except OSError:
+            pass
+        if target.parent not in self._made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(target.parent)
+        draft = target.with_name(f"{target.name}.draft")
+        draft.write_bytes(content)
+        draft.replace(target)
+        self.written += 1
+
+    def sweep(self) -> int:
+        """Remove stale files and empty folders."""
+        removed = 0
+        for base, _, names in os.walk(self.folder, topdown=False):
+            for name in names:
+                path = Path(base) / name
+                if path.relative_to(self.folder).as_posix() not in self.mentioned:
+                    path.unlink()
+                    removed += 1
+            if Path(base) != self.folder and not any(Path(base).iterdir()):
+                Path(base).rmdir()
+        return removed
+
+
+def _assets() -> Iterator[tuple[str, bytes]]:
+    """Our own assets and the vendored ones, whose checksums are compared on the way."""
+    folder = resources()
+    sums = checksums(folder / "assets" / "vendor")
+    for path in sorted((folder / "assets").rglob("*")):
+        if not path.is_file():
+            continue
+        content = path.read_bytes()
+        if path.name in sums and path.parent.name == "vendor" and hashlib.sha256(content).hexdigest() != sums[path.name]:
+            raise AuditError(f"{path} is not the file its checksum was taken of; install the package again")
+        yield path.relative_to(folder).as_posix(), content
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """File name -> SHA-256 of the vendored files, from ``SHA256SUMS``."""
+    found = {}
+    for line in (folder / "SHA256SUMS").read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            digest, name = line.split()
+            found[name] = digest
+    return found
+
+
+def _config(work: Path, out: Path) -> str:
+    """The configuration of one build: the shape everybody shares, and the folders of this one."""
+    folder = resources()
+    config = {
+        "INHERIT": str(folder / "mkdocs.yml"),
+        "docs_dir": str(work / "docs"),
+        "site_dir": str(out),
+        "theme": {"custom_dir": str(folder / "overrides")},
+    }
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def compile_site(config: Path, out: Path, builder: str = "mkdocs") -> None:
+    """Run MkDocs, or a program that takes the same files, over a docs tree."""
+    environment = os.environ | {
+        "NO_MKDOCS_2_WARNING": "1",
+        "SOURCE_DATE_EPOCH": "315532800",  # no clock in the site
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONHASHSEED": "0",
+    }
+    command = [sys.executable, "-m", BUILDERS[builder], "build", "--strict", "--quiet", "-f", str(config)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()][-3:]
+        raise AuditError(f"{builder} could not build the site: {' / '.join(said) or 'no message'}")
+    for pattern in UNUSED:
+        for path in out.rglob(pattern):
+            path.unlink()
+
+
+def write_site(
+    report: Report,
+    library: Library,
+    out: Path,
+    work: Path,
+    *,
+    compile: bool = True,  # noqa: A002
+    clients: Clients | None = None,
+    progress: Progress | None = None,
+    builder: str = "mkdocs",
+) -> SiteResult:
+    """Write the docs tree below ``work`` and compile it into ``out``, a folder that is ours (see ``outdir``)."""
+    work, out = work.resolve(), out.resolve()
+    if progress is not None:
+        progress.stage("render")
+    book = Book(report, library, None if clients is None else clients.rules.clients)
+    tree = _Tree(work / "docs")
+    pages = 0
+    for file in _files(book):
+        tree.put(file.path, file.content.encode("utf-8"))
+        pages += file.path.endswith(".md")
+    for path, content in _assets():
+        tree.put(path, content)
+    removed = tree.sweep()
+    config = work / "mkdocs.yml"
+    config.write_text(_config(work, out), "utf-8")
+    if compile:
+        if progress is not None:
+            progress.stage("compile")
+        compile_site(config, out, builder)
+    return SiteResult(work / "docs", config, pages, tree.written, removed)
+
+
+def _files(book: Book) -> Iterable[File]:
+    yield from hub_files(book)
+    yield from session_files(book)
+    yield from data_files(book)

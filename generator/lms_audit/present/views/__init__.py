@@ -1,0 +1,1 @@
+"""Figures -> what templates loop over. No HTML is made here, and no template computes."""

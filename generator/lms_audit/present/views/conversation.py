@@ -1,0 +1,370 @@
+"""A session's conversation as the agent's loop: words, reasoning, the calls made, each with its result; each thing once.
+
+In: the entries of a part of a session, its requests, their calls. Out: ``Phase`` objects, one per prompt of a person,
+which are also the page's table of contents. An answer stands at the request that got it, even where only the next
+request's history shows it. Cost: one look at each message.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from lms_audit.analyse.call_kinds import kind_of, telling_argument
+from lms_audit.analyse.report import CallFacts
+from lms_audit.correlate.words import one_line, person_text
+from lms_audit.model import Call, Entry, Json, Key, Media, Message, Reasoning, Request, Result, Role, Session, Text
+from lms_audit.present.views.blocks import Place, said
+from lms_audit.present.views.book import Book
+from lms_audit.present.views.cards import Card, card
+from lms_audit.present.views.data import SessionData
+from lms_audit.present.views.format import clock, ms, size
+from lms_audit.present.views.parts import Part
+from lms_audit.read.payload import decode
+
+TITLE = 90
+REASONING_PREVIEW = 110
+
+
+class Turn(Struct, frozen=True):
+    """Something said."""
+
+    kind: str
+    """``user``, ``context``, ``assistant``, ``reasoning``, ``system``, ``result``, ``media``."""
+    anchor: str
+    label: str
+    text: str
+    markdown: bool = False
+    more: str = ""
+    place: Place | None = None
+    note: str = ""
+    item: int | None = None
+    preview: str = ""
+    replaced: bool = False
+
+
+class Calls(Struct, frozen=True):
+    """Calls made one after the other, without a word between them."""
+
+    cards: tuple[Card, ...]
+    summary: str
+    failed: int
+    kind: str = "calls"
+
+
+class Step(Struct, frozen=True):
+    """A request, where it stands in the conversation."""
+
+    anchor: str
+    number: int
+    path: str
+    time: str
+    took: str
+    bar: tuple[float, float]
+    """Prompt processing and response time as shares of the session's slowest request."""
+    note: str = ""
+    kind: str = "step"
+
+
+class Phase(Struct, frozen=True):
+    """A prompt of a person and all that followed from it."""
+
+    anchor: str
+    title: str
+    items: tuple[Turn | Calls | Step, ...]
+    requests: int
+    calls: int
+
+
+class _Told(Struct, frozen=True):
+    """A message in its place: with the request it belongs to."""
+
+    message: Message
+    entry: Entry
+    request: Request
+
+
+class Teller:
+    """Tells one session, part by part."""
+
+    def __init__(self, book: Book, session: Session, data: SessionData) -> None:
+        self._book = book
+        self._session = session
+        self._data = data
+        self._anchors: Counter[str] = Counter()
+        entries = book.audit.conversations.get(session.id, ())
+        self._answered = {entry.answers for entry in entries if entry.answers is not None}
+        members = set(session.request_ids)
+        self._at: dict[str, list[Entry]] = {}
+        for entry in entries:
+            owner = entry.answers if entry.answers in members else entry.request_id
+            self._at.setdefault(owner, []).append(entry)
+        self._results: dict[str, tuple[Key, Result]] = {}
+        self._shown_results: set[tuple[Key, str]] = set()
+        for entry in entries:
+            for part in book.library.message(entry.key).parts:
+                if isinstance(part, Result) and part.call_id is not None:
+                    self._results.setdefault(part.call_id, (entry.key, part))
+        slowest = [_work(book.requests[name]) for name in session.request_ids]
+        self._slowest = max(slowest, default=0.0) or 1.0
+        self.first_shown: dict[Key, str] = {}
+        """Message -> the anchor of its first part on the page."""
+
+    def phases(self, part: Part) -> tuple[Phase, ...]:
+        """The conversation of a part's requests."""
+        phases: list[Phase] = []
+        title, anchor = "", f"start-{self._book.part_of[part.request_ids[0]]}"
+        items: list[Turn | Calls | Step] = []
+        for item in self._items(part):
+            if isinstance(item, Turn) and item.kind == "user":
+                if items:
+                    phases.append(_phase(anchor, title, items))
+                title, anchor, items = item.preview, f"p-{item.anchor}", []
+            items.append(item)
+        phases.append(_phase(anchor, title, items))
+        return tuple(phases)
+
+    def _items(self, part: Part) -> Iterator[Turn | Calls | Step]:
+        """Turns and calls in order; calls that follow one another become one item, whichever requests made them."""
+        held: list[Card] = []
+        step: Step | None = None
+        for name in part.request_ids:
+            for item in self._request(self._book.requests[name]):
+                if isinstance(item, Card):
+                    if not held and step is not None:
+                        yield step
+                    step = None
+                    held.append(item)
+                elif isinstance(item, Step) and not item.note:
+                    if step is not None and not held:
+                        yield step
+                    step = item
+                else:
+                    if held:
+                        yield _calls(held)
+                        held = []
+                    if step is not None:
+                        yield step
+                        step = None
+                    yield item
+        if held:
+            yield _calls(held)
+        if step is not None:
+            yield step
+
+    def _request(self, request: Request) -> Iterator[Turn | Card | Step]:
+        entries = self._at.get(request.id, [])
+        asked = [entry for entry in entries if entry.answers != request.id]
+        for entry in asked:
+            yield from self._message(_Told(self._book.library.message(entry.key), entry, request))
+        yield self._step(request)
+        if request.id in self._answered:
+            for entry in entries:
+                if entry.answers == request.id:
+                    yield from self._message(_Told(self._book.library.message(entry.key), entry, request))
+        else:
+            yield from self._last_answer(request)
+
+    # --- one message -------------------------------------------------------------------------------------------------
+
+    def _anchor(self, key: Key) -> str:
+        """Stable for a message: its hash, with a number where the session says the same thing twice."""
+        anchor = f"m-{key[:12]}"
+        self._anchors[anchor] += 1
+        if self._anchors[anchor] > 1:
+            anchor = f"{anchor}-{self._anchors[anchor]}"
+        self.first_shown.setdefault(key, anchor)
+        return anchor
+
+    def _message(self, told: _Told) -> Iterator[Turn | Card]:
+        message, entry = told.message, told.entry
+        calls = 0
+        answer = entry.answers is not None
+        for part in message.parts:
+            if isinstance(part, Call):
+                yield self._card(told, part, calls if answer else None)
+                calls += 1
+            elif isinstance(part, Result):
+                if part.call_id is None or (message.key, part.call_id) not in self._shown_results:
+                    yield self._turn(told, "result", "Tool result", part.text)
+            elif isinstance(part, Media):
+                anchor = self._anchor(message.key)
+                text = f"{part.type}, {size(part.size)} (its bytes are not kept)"
+                yield Turn("media", anchor, "Media", text, item=self._item(told, anchor))
+            elif isinstance(part, Reasoning):
+                yield self._turn(told, "reasoning", "Reasoning", part.text)
+            elif part.text.strip():
+                yield self._words(told, part)
+
+    def _words(self, told: _Told, part: Text) -> Turn:
+        role = told.message.role
+        if role is Role.USER:
+            person = person_text(part.text)
+            if not person:
+                return self._turn(told, "context", "Context the client added", part.text)
+            return self._turn(told, "user", "User", part.text, preview=one_line(person, TITLE))
+        if role is Role.ASSISTANT:
+            return self._turn(told, "assistant", "Assistant", part.text, markdown=True)
+        if role in (Role.SYSTEM, Role.DEVELOPER):
+            return self._turn(told, "system", f"{role.value.capitalize()} message", part.text)
+        return self._turn(told, "result", role.value.capitalize(), part.text)
+
+    def _turn(self, told: _Told, kind: str, label: str, text: str, *, preview: str = "", markdown: bool = False) -> Turn:
+        anchor = self._anchor(told.message.key)
+        item = self._item(told, anchor, kind)
+        shown, more, _ = said(text, None)
+        place = self._data.place(told.message.key, text) if more else None
+        return Turn(
+            kind,
+            anchor,
+            label,
+            shown,
+            markdown and not more,
+            more,
+            place,
+            "shortened by LM Studio's log" if told.message.truncated else "",
+            item,
+            preview or one_line(text, REASONING_PREVIEW),
+            told.entry.replaced,
+        )
+
+    def _item(self, told: _Told, anchor: str, kind: str = "") -> int:
+        return self._data.item(told.message.key, kind or str(told.message.role), told.request.id, anchor)
+
+    # --- calls and answers -------------------------------------------------------------------------------------------
+
+    def _card(self, told: _Told, part: Call, index: int | None) -> Card:
+        request = told.request
+        facts = self._facts(request, index, part.name)
+        try:
+            arguments: Json = decode(part.arguments.encode("utf-8", "replace")) if part.arguments.strip() else {}
+        except ValueError:
+            arguments = part.arguments
+        anchor = f"c-{request.id}-{index}" if index is not None and facts else self._anchor(told.message.key)
+        self.first_shown.setdefault(told.message.key, anchor)
+        held = self._results.get(part.id or "")
+        if held is None and facts is not None and (key := request.tool_calls[facts.index].result_key) is not None:
+            parts = self._book.library.message(key).parts
+            held = next(((key, one) for one in parts if isinstance(one, Result)), None)
+        if held is not None and held[1].call_id is not None:
+            self._shown_results.add((held[0], held[1].call_id))
+            self.first_shown.setdefault(held[0], anchor)
+            self._data.item(held[0], "result", request.id, anchor)
+        item = self._item(told, anchor, "call")
+        return self._make(request, facts, part.name, arguments, anchor, held, told.message.key, item)
+
+    def _facts(self, request: Request, index: int | None, name: str) -> CallFacts | None:
+        calls = self._book.calls(request)
+        if index is None or index >= len(calls) or calls[index].name != name:
+            return None
+        return calls[index]
+
+    def _make(
+        self,
+        request: Request,
+        facts: CallFacts | None,
+        name: str,
+        arguments: Json,
+        anchor: str,
+        held: tuple[Key, Result] | None,
+        key: Key | None,
+        item: int | None,
+    ) -> Card:
+        kind = facts.kind if facts is not None else kind_of(name, arguments)
+
+        def in_call(text: str) -> Place | None:
+            return None if key is None else self._data.place(key, text, "call", request.id, anchor)
+
+        def in_result(text: str) -> Place | None:
+            if held is None or not held[0]:
+                return None
+            return self._data.place(held[0], text, "result", request.id, anchor)
+
+        gap = self._book.report.gaps.get(self._next(request))
+        return card(
+            anchor=anchor,
+            name=name,
+            kind=kind,
+            argument=facts.argument if facts is not None else telling_argument(kind, arguments),
+            arguments=arguments,
+            facts=facts,
+            result=held[1].text if held is not None else None,
+            failed=held[1].is_error if held is not None else False,
+            find_call=in_call,
+            find_result=in_result,
+            request=f"#{self._book.number[request.id]}",
+            request_path=self._book.request_path(request.id) or "",
+            item=item,
+            child=self._child(request, facts),
+            time=ms(gap.ms) if gap is not None and gap.kind == "tools" and len(self._book.calls(request)) == 1 else "",
+        )
+
+    def _next(self, request: Request) -> str:
+        place = self._book.number[request.id]
+        names = self._session.request_ids
+        return names[place] if place < len(names) else ""
+
+    def _child(self, request: Request, facts: CallFacts | None) -> str | None:
+        if facts is None or str(facts.kind) != "agent":
+            return None
+        for child in self._book.children.get(self._session.id, ()):
+            first = self._book.requests[child.request_ids[0]]
+            began, ended = first.received_at, request.finished_at
+            if str(child.kind) == "subagent" and began is not None and ended is not None and began >= ended - 1000:
+                return self._book.session_path(child.id)
+        return None
+
+    def _last_answer(self, request: Request) -> Iterator[Turn | Card]:
+        """The answer of a request that no later request repeats, from what the log says of the request itself."""
+        parts = ((request.response_reasoning, "reasoning", "Reasoning"), (request.response_text, "assistant", "Assistant"))
+        for text, kind, label in parts:
+            if text and text.strip():
+                anchor = f"a-{request.id}" if kind == "assistant" else f"a-{request.id}-r"
+                item = self._data.text(text, kind, request.id, anchor)
+                shown, more, place = said(text, Place(item, "[]"))
+                markdown = kind == "assistant" and not more
+                preview = one_line(text, REASONING_PREVIEW)
+                yield Turn(kind, anchor, label, shown, markdown, more, place, preview=preview)
+        for facts, made in zip(self._book.calls(request), request.tool_calls, strict=False):
+            held = None
+            if made.result is not None:
+                held = (made.result_key or "", Result(made.id, made.result, made.result_is_error))
+            anchor = f"c-{request.id}-{facts.index}"
+            yield self._make(request, facts, made.name, made.arguments, anchor, held, None, None)
+
+    def _step(self, request: Request) -> Step:
+        took = [ms(request.elapsed_ms)] if request.elapsed_ms is not None else []
+        if request.prompt_ms is not None:
+            took.append(f"prompt {ms(request.prompt_ms)}")
+        if request.generation_ms is not None:
+            took.append(f"answer {ms(request.generation_ms)}")
+        note = "" if request.status == "completed" else str(request.status)
+        return Step(
+            f"q-{request.id}",
+            self._book.number[request.id],
+            self._book.request_path(request.id) or "",
+            clock(request.received_at),
+            " · ".join(took) or "time not logged",
+            (
+                round((request.prompt_ms or 0) / self._slowest * 100, 2),
+                round((request.generation_ms or 0) / self._slowest * 100, 2),
+            ),
+            note,
+        )
+
+
+def _work(request: Request) -> float:
+    return (request.prompt_ms or 0.0) + (request.generation_ms or 0.0)
+
+
+def _calls(cards: list[Card]) -> Calls:
+    names = Counter(made.name for made in cards)
+    summary = ", ".join(f"{name} × {times}" if times > 1 else name for name, times in names.most_common())
+    return Calls(tuple(cards), summary, sum(made.status in ("failed", "rejected") for made in cards))
+
+
+def _phase(anchor: str, title: str, items: Sequence[Turn | Calls | Step]) -> Phase:
+    calls = sum(len(item.cards) for item in items if isinstance(item, Calls))
+    return Phase(anchor, title, tuple(items), sum(isinstance(item, Step) for item in items), calls)

@@ -1,0 +1,118 @@
+"""A session's data file: each message, tool set and system member once as it was sent, and how requests are made of them.
+
+In: the session's requests in order. Out: one JavaScript file per part of the session, loaded when a reader asks for a
+whole text, a raw message, the payload of a request, or searches the site. A payload is never written per request: a
+request is its predecessor's messages up to a count and the numbers of the new ones, so the file is linear in what is new.
+
+Format (version 1), after base64 and gzip: ``{"first": n, "items": [raw JSON …], "about": [[kind, request, anchor] …],
+"requests": {id: [predecessor, shared, [items], system, tools, [[member, raw JSON] …], order, list name]}}``; item
+numbers count through all parts. Cost: one pass over the new messages; zlib at level 4, about 60 MB/s.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+
+import msgspec
+
+from lms_audit.model import Json, Key, Library, Prompt, Request
+from lms_audit.present.views.blocks import Place
+from lms_audit.present.views.ways import way_to
+
+LEVEL = 4
+
+
+def _common(a: list[Key], b: list[Key]) -> int:
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+class SessionData:
+    """Collects what the parts of a session's page refer to."""
+
+    def __init__(self, session_id: str, library: Library) -> None:
+        self.session_id = session_id
+        self._library = library
+        self._numbers: dict[Key, int] = {}
+        self._count = 0
+        self._first = 0
+        self._items: list[str] = []
+        self._about: list[list[Json]] = []
+        self._requests: dict[str, Json] = {}
+        self._previous: tuple[str, list[Key]] | None = None
+        self._params: dict[Key, Json] = {}
+
+    def _append(self, raw: str, about: list[Json]) -> int:
+        self._items.append(raw)
+        self._about.append(about)
+        self._count += 1
+        return self._count - 1
+
+    def item(self, key: Key, kind: str = "", request_id: str = "", anchor: str = "") -> int:
+        """Number of a stored item. The first mention says what it is and where it shows."""
+        number = self._numbers.get(key)
+        if number is None:
+            raw = self._library.raw(key).decode("utf-8", "replace")
+            number = self._numbers[key] = self._append(raw, [kind, request_id, anchor])
+        return number
+
+    def text(self, text: str, kind: str, request_id: str, anchor: str) -> int:
+        """Number of a text that stands in no message: an answer that no later request repeats."""
+        return self._append(json.dumps(text, ensure_ascii=False), [kind, request_id, anchor])
+
+    def place(self, key: Key, text: str, kind: str = "", request_id: str = "", anchor: str = "") -> Place:
+        """Where a text of a stored message is found."""
+        way = way_to(self._library.raw(key), text)
+        if way is None:
+            return Place(self.text(text, "", request_id, anchor), "[]")
+        return Place(self.item(key, kind, request_id, anchor), json.dumps(way, separators=(",", ":")))
+
+    def request(self, request: Request) -> None:
+        """How a request's payload is put together again."""
+        prompt = request.prompt
+        if prompt is None:
+            return
+        path = self._library.path(prompt.node)
+        before, shared = "", 0
+        if self._previous is not None:
+            before, known = self._previous
+            shared = _common(known, path)
+        numbers = [self.item(key, "message", request.id) for key in path[shared:]]
+        self._previous = (request.id, path)
+        self._requests[request.id] = [
+            before if shared else "",
+            shared,
+            numbers,
+            None if prompt.system is None else self.item(prompt.system, "system", request.id, "system"),
+            None if prompt.tools is None else self.item(prompt.tools, "tools", request.id, "tools"),
+            self._members(prompt),
+            list(prompt.order),
+            prompt.list_name,
+        ]
+
+    def _members(self, prompt: Prompt) -> Json:
+        """The other members of the body, each as its own JSON text, so that numbers stay as they were written."""
+        if prompt.params is None:
+            return []
+        held = self._params.get(prompt.params)
+        if held is None:
+            members = msgspec.json.decode(self._library.raw(prompt.params), type=dict[str, msgspec.Raw])
+            held = [[name, bytes(raw).decode("utf-8", "replace")] for name, raw in members.items()]
+            self._params[prompt.params] = held
+        return held
+
+    def close(self, part: int) -> str:
+        """The data file of what was mentioned since the last part was closed."""
+        content = {"first": self._first, "items": self._items, "about": self._about, "requests": self._requests}
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        packed = gzip.compress(text.encode("utf-8", "replace"), LEVEL, mtime=0)
+        self._first, self._items, self._about, self._requests = self._count, [], [], {}
+        return f'lmsAudit.data("{self.session_id}",{part},"{base64.b64encode(packed).decode()}");\n'

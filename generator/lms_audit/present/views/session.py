@@ -1,0 +1,297 @@
+"""A session's page, in parts where it is long: overview, waterfall, charts, conversation, prompt audit, requests.
+
+In: the book and a session. Out: one ``SessionPage`` per part, with the part's data file. Cost: one pass over what the
+session says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from posixpath import basename
+
+from msgspec import Struct
+
+from lms_audit.model import Kind, Request, Session
+from lms_audit.present.charts import Chart, chart
+from lms_audit.present.views.audit import PromptAudit, prompt_audit
+from lms_audit.present.views.book import Book, slug
+from lms_audit.present.views.conversation import Phase, Teller
+from lms_audit.present.views.data import SessionData
+from lms_audit.present.views.format import Shown, clock, count, day, day_key, ms, period, shown
+from lms_audit.present.views.overview import FindingView, finding_views
+from lms_audit.present.views.parts import Part
+from lms_audit.present.views.requests import Detail, Share, detail, kind_class
+from lms_audit.present.views.waterfall import Waterfall, waterfall
+
+CARD = (
+    "requests",
+    "input_tokens",
+    "output_tokens",
+    "tokens_per_second_mean",
+    "tokens_per_second_weighted",
+    "prompt_ms_mean",
+    "prompt_ms",
+    "generation_ms",
+    "agent_work_ms",
+    "idle_ms",
+    "session_elapsed_ms",
+    "cached_share",
+    "tool_calls",
+    "side_requests",
+)
+"""Figures of the overview card that are not already chips, in reading order."""
+MOST_POINTS = 500
+
+
+class Chip(Struct, frozen=True):
+    """A word about the session, linked where there is more."""
+
+    text: str
+    path: str = ""
+    icon: str = ""
+    kind: str = ""
+
+
+class Link(Struct, frozen=True):
+    """Text and where it leads."""
+
+    text: str
+    path: str
+    note: str = ""
+
+
+class SessionPage(Struct, frozen=True):
+    """One part of a session's page."""
+
+    id: str
+    title: str
+    part: int
+    parts: tuple[Link, ...]
+    part_note: str
+    crumbs: tuple[Link, ...]
+    chips: tuple[Chip, ...]
+    overview: tuple[Shown, ...]
+    time_split: tuple[Share, ...]
+    time_note: str
+    findings: tuple[FindingView, ...]
+    parent: Link | None
+    children: tuple[Link, ...]
+    waterfall: Waterfall | None
+    charts: tuple[Chart, ...]
+    phases: tuple[Phase, ...]
+    audit: PromptAudit
+    details: tuple[Detail, ...]
+    previous: Link | None
+    next: Link | None
+    data: str
+    requests: int
+    words: str
+    """For the theme's search: who, where, when."""
+
+
+def project_name(project: str | None) -> str:
+    """The last part of a project's path."""
+    return basename((project or "").replace("\\", "/").rstrip("/")) or (project or "")
+
+
+def chips(book: Book, session: Session) -> tuple[Chip, ...]:
+    """Client, project, model, date, requests, and how they ended where not all went well."""
+    found = [Chip(book.client_name(session.client), f"clients/index.html#client-{slug(session.client)}", book.icon(session.client))]
+    if session.project:
+        found.append(Chip(project_name(session.project), f"projects/index.html#project-{slug(session.project)}"))
+    if session.model:
+        found.append(Chip(session.model, f"models/index.html#model-{slug(session.model)}"))
+    found.append(Chip(period(session.started_at, session.ended_at)))
+    found.append(Chip(f"{count(len(session.request_ids))} request{'s' if len(session.request_ids) != 1 else ''}"))
+    if session.kind is not Kind.MAIN:
+        found.append(Chip(str(session.kind), kind="side"))
+    ends: dict[str, int] = {}
+    for name in session.request_ids:
+        status = str(book.requests[name].status)
+        if status != "completed":
+            ends[status] = ends.get(status, 0) + 1
+    found += [Chip(f"{number} {status}", kind=status) for status, number in sorted(ends.items())]
+    return tuple(found)
+
+
+def time_split(book: Book, session: Session) -> tuple[tuple[Share, ...], str]:
+    """Where the session's time went: prompt processing, answers, tools, people; plain sums of what is logged."""
+    requests = [book.requests[name] for name in session.request_ids]
+    sums = {"prompt": 0.0, "answer": 0.0, "queue": 0.0, "tools": 0.0, "person": 0.0, "pause": 0.0}
+    for request in requests:
+        sums["prompt"] += request.prompt_ms or 0.0
+        sums["answer"] += request.generation_ms or 0.0
+        sums["queue"] += request.queue_ms or 0.0
+        if (gap := book.report.gaps.get(request.id)) is not None:
+            sums[{"tools": "tools", "person": "person"}.get(str(gap.kind), "pause")] += gap.ms
+    names = {
+        "prompt": "prompt processing",
+        "answer": "response time",
+        "queue": "queue",
+        "tools": "tools ran",
+        "person": "waiting for a person",
+        "pause": "other pauses",
+    }
+    total = sum(sums.values())
+    if not total:
+        return (), ""
+    missing = sum(request.prompt_ms is None for request in requests)
+    note = f"{missing} of {len(requests)} requests have no prompt processing time in the log" if missing else ""
+    return tuple(
+        Share(kind, names[kind], round(value / total * 100, 2), ms(value)) for kind, value in sums.items() if value > 0
+    ), note
+
+
+def _even(requests: list[Request], most: int) -> list[Request]:
+    """At most so many, spread evenly, the slowest kept."""
+    if len(requests) <= most:
+        return requests
+    step = len(requests) / most
+    return [requests[int(index * step)] for index in range(most)]
+
+
+def session_charts(book: Book, session: Session) -> tuple[Chart, ...]:
+    """Speed and tokens over time, prompt processing against response time, context growth by kind."""
+    requests = [book.requests[name] for name in session.request_ids]
+    asked = _even([request for request in requests if request.received_at is not None], MOST_POINTS)
+    rows = [
+        {
+            "n": book.number[request.id],
+            "at": request.received_at,
+            "rate": request.tokens_per_second,
+            "tokens": None
+            if request.input_tokens is None and request.output_tokens is None
+            else (request.input_tokens or 0) + (request.output_tokens or 0),
+            "prompt": None if request.prompt_ms is None else round(request.prompt_ms / 1000, 3),
+            "answer": None if request.generation_ms is None else round(request.generation_ms / 1000, 3),
+            "input": request.input_tokens,
+            "output": request.output_tokens,
+            "href": book.request_path(request.id),
+        }
+        for request in asked
+    ]
+    found = []
+    if sum(row["rate"] is not None or row["tokens"] is not None for row in rows) > 1:
+        found.append(chart("session_speed", rows, rows_are="the requests table below"))
+    if sum(row["prompt"] is not None or row["answer"] is not None for row in rows) > 1:
+        found.append(chart("session_times", rows, rows_are="the requests table below"))
+    growth = _growth(book, asked)
+    if growth:
+        found.append(chart("session_context", growth))
+    return tuple(found)
+
+
+def _growth(book: Book, requests: list[Request], most: int = 7) -> list[dict[str, object]]:
+    requests = _even(requests, 120)
+    totals: dict[str, int] = {}
+    for request in requests:
+        held = book.report.composition.get(request.id)
+        for name, value in held.bytes.items() if held else ():
+            totals[name] = totals.get(name, 0) + value
+    tools = sorted((name for name in totals if name.startswith("tool: ")), key=lambda name: (-totals[name], name))
+    other = set(tools[max(1, most - (len(totals) - len(tools))) :])
+    rows: list[dict[str, object]] = []
+    for request in requests:
+        held = book.report.composition.get(request.id)
+        if held is None:
+            continue
+        sums: dict[str, int] = {}
+        for name, value in held.bytes.items():
+            kind = "other tools" if name in other else name
+            sums[kind] = sums.get(kind, 0) + value
+        rows += [
+            {"n": book.number[request.id], "kind": name, "class": kind_class(name), "kb": round(value / 1000, 2)}
+            for name, value in sums.items()
+            if value
+        ]
+    return rows if len({row["n"] for row in rows}) > 1 else []
+
+
+def _crumbs(session: Session) -> tuple[Link, ...]:
+    found = [Link("Sessions", "sessions/index.html")]
+    if session.started_at is not None:
+        found.append(Link(day(session.started_at), f"sessions/index.html#d-{day_key(session.started_at)}"))
+    return tuple(found)
+
+
+def _relations(book: Book, session: Session) -> tuple[Link | None, tuple[Link, ...]]:
+    parent = book.sessions.get(session.parent_session_id or "")
+    up = None
+    if parent is not None:
+        up = Link(parent.title, book.session_path(parent.id), session.link_reason or "")
+    children = tuple(
+        Link(child.title, book.session_path(child.id), f"{child.kind}, {clock(child.started_at)}")
+        for child in book.children.get(session.id, ())
+    )
+    return up, children
+
+
+def session_pages(
+    book: Book, session: Session, before: Session | None, after: Session | None
+) -> Iterator[SessionPage]:
+    """The parts of a session's page, in order."""
+    data = SessionData(session.id, book.library)
+    teller = Teller(book, session, data)
+    parts = book.parts[session.id]
+    links = tuple(
+        Link(
+            f"Part {index}",
+            book.session_path(session.id, index),
+            f"requests {book.number[part.request_ids[0]]}–{book.number[part.request_ids[-1]]}",
+        )
+        for index, part in enumerate(parts, 1)
+    )
+    for index, part in enumerate(parts, 1):
+        yield _page(book, session, part, index, links, teller, data, before, after)
+
+
+def _page(
+    book: Book,
+    session: Session,
+    part: Part,
+    index: int,
+    links: tuple[Link, ...],
+    teller: Teller,
+    data: SessionData,
+    before: Session | None,
+    after: Session | None,
+) -> SessionPage:
+    first = index == 1
+    requests = [book.requests[name] for name in part.request_ids]
+    phases = teller.phases(part)
+    audit = prompt_audit(book, session, part, data, teller.first_shown)
+    for request in requests:
+        data.request(request)
+    parent, children = _relations(book, session)
+    figures = book.report.sessions.get(session.id)
+    cards = figures.figures if figures is not None else {}
+    split, note = time_split(book, session) if first else ((), "")
+    around = [book.requests[name] for child in book.children.get(session.id, ()) for name in child.request_ids]
+    words = [book.client_name(session.client), session.project or "", session.model or ""]
+    return SessionPage(
+        id=session.id,
+        title=session.title,
+        part=index,
+        parts=links if len(links) > 1 else (),
+        part_note=links[index - 1].note if len(links) > 1 else "",
+        crumbs=_crumbs(session),
+        chips=chips(book, session),
+        overview=tuple(shown(cards[name]) for name in CARD if name in cards) if first else (),
+        time_split=split,
+        time_note=note,
+        findings=finding_views(book, book.findings_of.get(session.id, [])) if first else (),
+        parent=parent,
+        children=children if first else (),
+        waterfall=waterfall(book, [book.requests[name] for name in session.request_ids] + around, session.id)
+        if first
+        else None,
+        charts=session_charts(book, session) if first else (),
+        phases=phases,
+        audit=audit,
+        details=tuple(detail(book, request) for request in requests),
+        previous=None if before is None else Link(before.title, book.session_path(before.id)),
+        next=None if after is None else Link(after.title, book.session_path(after.id)),
+        data=data.close(index),
+        requests=len(session.request_ids),
+        words=" · ".join(filter(None, (*words, period(session.started_at, session.ended_at)))),
+    )

@@ -1,0 +1,145 @@
+"use strict";
+// What every page shares: where the site's root is, loading of data files by script tag (fetch does not work from
+// file://), the sidebar's sessions, figures' popovers, sortable tables, keys.
+(() => {
+  const here = document.currentScript.src;
+  const root = here.slice(0, here.lastIndexOf("assets/js/"));
+  const loading = new Map();
+
+  /** Load a script of the site once. */
+  const load = (path) => {
+    if (!loading.has(path)) {
+      loading.set(path, new Promise((done, fail) => {
+        const script = document.createElement("script");
+        script.src = root + path;
+        script.onload = () => done();
+        script.onerror = () => fail(new Error(`cannot load ${path}`));
+        document.head.append(script);
+      }));
+    }
+    return loading.get(path);
+  };
+
+  /** Undo base64 and gzip. */
+  const unpack = async (text) => {
+    const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return JSON.parse(await new Response(stream).text());
+  };
+
+  const parts = new Map();
+  const held = {};
+  window.lmsAudit = {
+    root,
+    load,
+    held,
+    data(session, part, packed) { parts.set(`${session}/${part}`, packed); },
+    specs(value) { held.specs = value; },
+    sessions(value) { held.sessions = value; },
+    requests(value) { held.requests = value; },
+    /** A part of a session's data, unpacked anew each time unless the caller keeps it. */
+    async part(session, part) {
+      await load(`sessions/${session}/data-${part}.js`);
+      return unpack(parts.get(`${session}/${part}`));
+    },
+    element(name, attributes = {}, ...children) {
+      const made = document.createElement(name);
+      for (const [key, value] of Object.entries(attributes)) {
+        if (key in made && typeof value !== "string") made[key] = value;
+        else made.setAttribute(key, value);
+      }
+      made.append(...children);
+      return made;
+    },
+  };
+  const { element } = window.lmsAudit;
+
+  // --- sessions in the sidebar, grouped by date -------------------------------------------------------------------
+  const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+  const dayOf = (at) => {
+    if (at === null) return "Time not logged";
+    const when = new Date(at);
+    return `${days[when.getUTCDay()]} ${when.getUTCDate()} ${months[when.getUTCMonth()]} ${when.getUTCFullYear()}`;
+  };
+  const sidebar = async () => {
+    const entry = [...document.querySelectorAll(".md-nav--primary > .md-nav__list > .md-nav__item > a.md-nav__link")]
+      .find((link) => link.getAttribute("href").endsWith("sessions/index.html") || link.pathname.endsWith("/sessions/index.html"));
+    if (!entry) return;
+    await load("assets/data/sessions.js");
+    const now = document.querySelector("[data-session]")?.dataset.session;
+    const groups = new Map();
+    for (const [id, title, at, , , , , , , parent] of held.sessions) {
+      if (parent >= 0 && id !== now) continue;
+      const day = dayOf(at);
+      if (!groups.has(day)) groups.set(day, []);
+      groups.get(day).push([id, title]);
+    }
+    const box = element("div", { class: "side-days" });
+    const shown = [...groups].reverse();
+    shown.slice(0, 31).forEach(([day, sessions], index) => {
+      const mine = sessions.some(([id]) => id === now);
+      const list = element("details", { open: mine || (!now && index === 0 && Boolean(document.querySelector("[data-grid=sessions]"))) }, element("summary", {}, day));
+      for (const [id, title] of sessions) {
+        const link = element("a", { href: `${root}sessions/${id}/index.html`, title }, title);
+        if (id === now) link.setAttribute("aria-current", "page");
+        list.append(link);
+      }
+      box.append(list);
+    });
+    entry.after(box);
+  };
+
+  // --- popovers: what a figure covers ------------------------------------------------------------------------------
+  let pop = null;
+  const hidePop = () => { pop?.remove(); pop = null; };
+  const showPop = (target) => {
+    hidePop();
+    if (!target.dataset.covers) return;
+    pop = element("div", { class: "pop", role: "tooltip" }, target.dataset.covers);
+    document.body.append(pop);
+    const box = target.getBoundingClientRect();
+    const left = Math.min(box.left + scrollX, scrollX + innerWidth - pop.offsetWidth - 12);
+    pop.style.left = `${Math.max(8, left)}px`;
+    pop.style.top = `${box.bottom + scrollY + 6}px`;
+  };
+  for (const [event, act] of [["mouseover", showPop], ["focusin", showPop], ["mouseout", hidePop], ["focusout", hidePop]]) {
+    document.addEventListener(event, (happened) => {
+      const target = happened.target.closest?.("a.fig");
+      if (target) act(target);
+    });
+  }
+
+  // --- sortable tables ---------------------------------------------------------------------------------------------
+  const valueOf = (cell) => {
+    if ("v" in cell.dataset) return cell.dataset.v === "" ? null : Number(cell.dataset.v);
+    const text = cell.textContent.trim();
+    if (text === "" || text === "not logged") return null;
+    const found = /^[≈$−-]?\s*([\d,]+(?:\.\d+)?)\s*(\S*)/.exec(text);
+    if (!found) return text.toLowerCase();
+    const scale = { k: 1e3, M: 1e6, G: 1e9, kB: 1e3, MB: 1e6, GB: 1e9, ms: 1, s: 1e3, min: 6e4, h: 36e5, d: 864e5 }[found[2]] ?? 1;
+    return Number(found[1].replaceAll(",", "")) * scale;
+  };
+  const sortBy = (head) => {
+    const table = head.closest("table");
+    const index = [...head.parentElement.children].indexOf(head);
+    const down = head.getAttribute("aria-sort") !== "descending";
+    const rows = [...table.tBodies[0].rows].map((row) => [valueOf(row.cells[index]), row]);
+    rows.sort(([a], [b]) => {
+      if (a === null || b === null) return (a === null) - (b === null);
+      const order = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
+      return down ? -order : order;
+    });
+    for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    table.tBodies[0].append(...rows.map(([, row]) => row));
+  };
+  for (const head of document.querySelectorAll("table.sortable thead th")) {
+    head.dataset.sort = "";
+    head.tabIndex = 0;
+    head.addEventListener("click", () => sortBy(head));
+    head.addEventListener("keydown", (event) => { if (event.key === "Enter") sortBy(head); });
+  }
+
+  sidebar();
+})();
