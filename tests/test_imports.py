@@ -37,6 +37,7 @@ FENCED = {
     "sqlite3": {"store.py", "share/export.py"},
     "polars": {"share/export.py"},
     "distributed": {"cluster.py"},
+    "fsspec": {"read/remote.py"},
 }
 """Package -> the modules that may know it."""
 

@@ -30,8 +30,8 @@ class Filters(Struct, frozen=True, kw_only=True):
 class Config(Struct, frozen=True, kw_only=True):
     """One run. Paths are as the user gave them."""
 
-    logs: tuple[Path, ...] = ()
-    """Files and folders; empty: LM Studio's own folders."""
+    logs: tuple[Path | str, ...] = ()
+    """Files and folders, and URLs as text; empty: LM Studio's own folders."""
     out: Path = Path("site")
     store: Path | None = None
     """``None``: nothing is kept between runs (``--no-store``)."""

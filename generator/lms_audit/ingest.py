@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from lms_audit.read import discover
 from lms_audit.read.digest import digest, resume
 from lms_audit.read.discover import LogFile
 from lms_audit.read.events import READER_VERSION, FileDigest
+from lms_audit.read.remote import RemoteFile, is_url
 from lms_audit.store import Store, pack, renamed, unpack
 
 WORTH_A_POOL = 16 << 20
@@ -35,6 +37,7 @@ class Job(Struct, frozen=True, kw_only=True):
     """One file for a worker process. ``previous``: its packed digest when it was ``size`` bytes long."""
 
     path: str
+    """Or URL."""
     name: str
     previous: bytes | None = None
     size: int = 0
@@ -68,7 +71,7 @@ class Ingested(Struct, frozen=True, kw_only=True):
 
 
 def ingest(
-    logs: Iterable[Path],
+    logs: Iterable[Path | str],
     store: Store,
     progress: Progress,
     *,
@@ -152,9 +155,11 @@ def _to_read(file: LogFile, store: Store) -> bool:
 def _job(file: LogFile, store: Store) -> Job:
     known = store.known(file.path)
     if known is None or known.reader != READER_VERSION or known.file.size >= file.size:
-        return Job(path=str(file.path), name=file.name)
+        return Job(path=file.url or str(file.path), name=file.name)
     previous = store.packed(file)
-    return Job(path=str(file.path), name=file.name, previous=previous, size=known.file.size, mark=known.mark)
+    return Job(
+        path=file.url or str(file.path), name=file.name, previous=previous, size=known.file.size, mark=known.mark
+    )
 
 
 # --- reading, here or elsewhere -------------------------------------------------------------------------------------
@@ -201,7 +206,8 @@ def _processes(workers: int) -> Executor:
 
 def read_file(job: Job, progress: Callable[[int], None] | None = None) -> Reading:
     """Read one file, or what is new in it. Runs in worker processes; a file that cannot be read is an answer."""
-    path = Path(job.path)
+    # What reading needs of a path, a remote file has too.
+    path = cast(Path, RemoteFile(job.path)) if is_url(job.path) else Path(job.path)
     count = 0
 
     def count_bytes(amount: int) -> None:

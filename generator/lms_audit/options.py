@@ -17,6 +17,7 @@ from msgspec import Struct
 from lms_audit.config import Config, Filters
 from lms_audit.errors import MISUSE, AuditError
 from lms_audit.model import Millis
+from lms_audit.read.remote import is_url
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,7 +65,7 @@ def settings_file(path: Path) -> Settings:
     here = path.parent
     moved: dict[str, Any] = {name: str(here / getattr(settings, name)) for name in PATHS if getattr(settings, name)}
     if settings.logs is not None:
-        moved["logs"] = tuple(str(here / Path(log).expanduser()) for log in settings.logs)
+        moved["logs"] = tuple(log if is_url(log) else str(here / Path(log).expanduser()) for log in settings.logs)
     return msgspec.structs.replace(settings, **moved)
 
 
@@ -102,7 +103,7 @@ def config(given: Settings, path: Path | None, *, out: str | None, keeps: bool) 
     if asked.workers is not None and asked.workers < 1:
         raise AuditError("--workers must be at least 1", MISUSE)
     return Config(
-        logs=tuple(Path(log).expanduser() for log in asked.logs or ()),
+        logs=tuple(log if is_url(log) else Path(log).expanduser() for log in asked.logs or ()),
         out=site,
         store=None if asked.no_store else named or beside,
         store_is_ours=named is None,

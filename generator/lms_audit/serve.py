@@ -47,7 +47,7 @@ _TAG = b'<script src="/_lms_audit/reload.js"></script>'
 class Watch:
     """Looks at the logs, and has the site made anew when one of them changed, came or went."""
 
-    def __init__(self, logs: Sequence[Path], rebuild: Callable[[], None]) -> None:
+    def __init__(self, logs: Sequence[Path | str], rebuild: Callable[[], None]) -> None:
         self._logs = logs
         self._rebuild = rebuild
         self._seen = self._look()

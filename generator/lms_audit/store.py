@@ -27,7 +27,7 @@ from lms_audit.read import discover, messages
 from lms_audit.read.discover import LogFile
 from lms_audit.read.events import READER_VERSION, FileDigest
 
-SCHEMA = 1
+SCHEMA = 2
 APPLICATION_ID = 0x4C4D5341
 """In the header of every store: tells one of ours from any other SQLite file."""
 
@@ -39,7 +39,8 @@ CACHE_BYTES = 16 << 20
 
 _TABLES = """
 CREATE TABLE file (
-    path TEXT PRIMARY KEY, root TEXT NOT NULL, inside TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    path TEXT PRIMARY KEY, root TEXT NOT NULL, inside TEXT NOT NULL, url TEXT, size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
     mark BLOB NOT NULL, reader INTEGER NOT NULL, digest BLOB NOT NULL, keys BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE item (key BLOB PRIMARY KEY, data BLOB NOT NULL);
@@ -179,11 +180,12 @@ class Store:
                 keys = self._keys_of(file.path) + keys
             self._insert(items)
             self._db.execute(
-                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     str(file.path),
                     str(file.root),
                     file.inside,
+                    file.url,
                     file.size,
                     file.mtime_ns,
                     mark,
@@ -214,9 +216,11 @@ class Store:
     def twin(self, file: LogFile, exists: Callable[[Path], bool] = Path.exists) -> LogFile | None:
         """The file as it was read at another place where it no longer is; its last part of the name is the same."""
         mark = None
+        if file.url is not None:
+            return None
         for known in self._files.values():
             same = known.file.size == file.size and known.file.path.name == file.path.name
-            if same and known.reader == READER_VERSION and not exists(known.file.path):
+            if same and known.file.url is None and known.reader == READER_VERSION and not exists(known.file.path):
                 mark = mark or discover.fingerprint(file.path, file.size)
                 if mark == known.mark:
                     return known.file
@@ -273,9 +277,9 @@ class Store:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _rows(self) -> Iterator[Known]:
-        rows = self._db.execute("SELECT path, root, inside, size, mtime_ns, mark, reader FROM file")
-        for path, root, inside, size, mtime_ns, mark, reader in rows:
-            file = LogFile(path=Path(path), root=Path(root), inside=inside, size=size, mtime_ns=mtime_ns)
+        rows = self._db.execute("SELECT path, root, inside, url, size, mtime_ns, mark, reader FROM file")
+        for path, root, inside, url, size, mtime_ns, mark, reader in rows:
+            file = LogFile(path=Path(path), root=Path(root), inside=inside, url=url, size=size, mtime_ns=mtime_ns)
             yield Known(file=file, mark=mark, reader=reader)
 
     def _keys_of(self, path: Path) -> bytes:

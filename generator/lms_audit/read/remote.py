@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -98,7 +99,10 @@ def _at(url: str) -> tuple[Any, str]:
 
 
 def _stat(info: dict[str, Any]) -> Stat:
-    token = next((str(info[name]) for name in _TOKENS if info.get(name)), "")
+    value = next((info[name] for name in _TOKENS if info.get(name)), "")
+    if isinstance(value, datetime):  # some listings give seconds where the file alone gives a time
+        value = value.timestamp()
+    token = str(round(value * 1000)) if isinstance(value, float) else str(value)
     number = int.from_bytes(blake2b(token.encode(), digest_size=7).digest(), "big")
     return Stat(int(info.get("size") or 0), number)
 
