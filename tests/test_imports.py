@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,12 @@ FENCED = {
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
 
+@cache
+def imported(module: str) -> tuple[str, ...]:
+    """What a module of the package imports."""
+    return tuple(imports((PACKAGE / module).read_text("utf-8")))
+
+
 def imports(source: str) -> Iterator[str]:
     """Full names of what a module imports, at its top or inside a function."""
     for node in ast.walk(ast.parse(source)):
@@ -68,18 +75,14 @@ def rank(name: str) -> int:
 @pytest.mark.parametrize("module", [module for module in MODULES if module != "__init__.py"])
 def test_no_module_imports_a_higher_room(module: str) -> None:
     own = room(module)
-    for name in imports((PACKAGE / module).read_text("utf-8")):
+    for name in imported(module):
         if name.startswith("lms_audit.") and room(name) != own:
             assert rank(room(name)) < rank(own), f"{module} imports {name}"
 
 
 @pytest.mark.parametrize("package", sorted(FENCED))
 def test_a_fixed_package_is_known_to_its_module_only(package: str) -> None:
-    knowing = {
-        module
-        for module in MODULES
-        if any(name.split(".")[0] == package for name in imports((PACKAGE / module).read_text("utf-8")))
-    }
+    knowing = {module for module in MODULES if any(name.split(".")[0] == package for name in imported(module))}
     assert knowing <= FENCED[package]
 
 
