@@ -1,0 +1,234 @@
+"""Documents -> the full-text index as scripts a page loads on demand, from ``file://`` too.
+
+In: what can be found, each text once. Out: file name -> bytes, below the site's root, three kinds of scripts:
+
+- ``fulltext/index.js``: what there is, where it leads, and which part holds what. Loaded when the search opens.
+- ``fulltext/terms-000.js`` …: ranges of sorted terms, each with the numbers of the documents that have it.
+- ``fulltext/text-000.js`` …: the texts, in order, for the words around a match and for checking phrases.
+
+A part is ``lmsSearch.add(name, version, data)`` with deflated bytes in Base64, which is a third of the plain text. The
+version is a digest of everything; a page refuses a part of another build. The bytes depend on the documents, and on
+the zlib in use.
+
+Cost: for 16 MB of text in 4,500 documents about 1 s and 40 MB, and 7 MB on disk; linear in text.
+"""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from hashlib import blake2b
+from operator import sub
+
+import msgspec
+from msgspec import Struct
+
+from lms_audit.present.text import json_text
+from lms_audit.present.words import distinct, terms
+
+FOLDER = "fulltext"
+TEXT_LIMIT = 256 * 1024
+"""Characters of one document that are indexed; what is left out is counted and shown."""
+
+TERMS_PART = 64 * 1024
+TEXT_PART = 128 * 1024
+"""Bytes of a part before it is deflated, about."""
+
+_LEVEL = 5
+
+
+class DocumentKind(StrEnum):
+    """What a result is; results are shown in this order."""
+
+    SESSION = "session"
+    PROMPT = "prompt"
+    ANSWER = "answer"
+    CALL = "call"
+    RESULT = "result"
+    PATH = "path"
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """One text that can be found, once."""
+
+    kind: DocumentKind
+    text: str
+    href: str
+    """Page and anchor, from the site's root."""
+    session: str
+    """Title of the session to show with it; may be empty."""
+    request: str = ""
+    """Which request, to show: ``Request 12, 14:03``."""
+    note: str = ""
+    """What else to say: the tool's name, ``also in 3 other sessions`` …"""
+
+
+class _Column:
+    """Values that repeat, kept once: a table and a list of places in it."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, int] = {}
+        self.places: list[int] = []
+
+    def add(self, value: str) -> None:
+        self.places.append(self.values.setdefault(value, len(self.values)))
+
+    def data(self) -> dict[str, list[str] | list[int]]:
+        return {"values": list(self.values), "places": self.places}
+
+
+class _Texts:
+    """Fills the text parts, one at a time."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.firsts: list[int] = []
+        self._waiting: list[str] = []
+        self._size = 0
+
+    def add(self, number: int, text: str) -> None:
+        if not self._waiting:
+            self.firsts.append(number)
+        self._waiting.append(text)
+        self._size += len(text)
+        if self._size >= TEXT_PART:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._waiting:
+            self.parts.append(_packed(msgspec.json.encode(self._waiting)))
+            self._waiting, self._size = [], 0
+
+
+def build_index(documents: Iterable[Document]) -> dict[str, bytes]:
+    """File name (from the site's root) -> content. Documents without any text are left out."""
+    kinds: list[str] = []
+    sizes: list[str] = []
+    columns = {name: _Column() for name in ("page", "anchor", "session", "request", "note")}
+    postings: defaultdict[bytes, list[int]] = defaultdict(list)
+    texts = _Texts()
+    characters = 0
+    cut: dict[int, int] = {}
+    number = 0
+    for document in documents:
+        text = _writable(document.text[:TEXT_LIMIT])
+        if not text.strip():
+            continue
+        if len(document.text) > TEXT_LIMIT:
+            cut[number] = len(document.text)
+        characters += len(document.text)
+        for word in distinct(text):
+            postings[word].append(number)
+        texts.add(number, text)
+        kinds.append(str(list(DocumentKind).index(document.kind)))
+        sizes.append(chr(ord("a") + len(text).bit_length()))
+        page, _, anchor = document.href.partition("#")
+        row = (page, anchor, document.session, document.request, document.note)
+        for column, value in zip(columns.values(), row, strict=True):
+            column.add(value)
+        number += 1
+    texts.flush()
+    term_firsts, term_parts = _term_parts(postings, number)
+    parts = _named("terms", term_parts) | _named("text", texts.parts)
+    index = {
+        "kinds": list(DocumentKind),
+        "documents": number,
+        "characters": characters,
+        "limit": TEXT_LIMIT,
+        "cut": cut,
+        "kind": "".join(kinds),
+        "size": "".join(sizes),
+        **{name: column.data() for name, column in columns.items()},
+        "terms": term_firsts,
+        "texts": texts.firsts,
+    }
+    return _scripts(index, parts)
+
+
+# --- terms ----------------------------------------------------------------------------------------------------------
+
+
+def _term_parts(postings: dict[bytes, list[int]], documents: int) -> tuple[list[str], list[str]]:
+    """First term of each part, and the parts: length of the term list, the list, then each term's documents."""
+    varints = [_varint(value) for value in range(documents + 1)]
+    firsts: list[str] = []
+    parts: list[str] = []
+    names: list[str] = []
+    lists: list[bytes] = []
+    size = 0
+
+    def flush() -> None:
+        head = "\n".join(names).encode()
+        firsts.append(names[0])
+        parts.append(_packed(len(head).to_bytes(4, "little") + head + b"".join(lists)))
+
+    for term, numbers in _by_term(postings):
+        names.append(term)
+        lists.append(_encoded(numbers, varints))
+        size += len(term) + 1 + len(lists[-1])
+        if size >= TERMS_PART:
+            flush()
+            names, lists, size = [], [], 0
+    if names:
+        flush()
+    return firsts, parts
+
+
+def _by_term(postings: dict[bytes, list[int]]) -> Iterator[tuple[str, Sequence[int]]]:
+    """Terms in the order in which JavaScript compares strings, each with its documents in order."""
+    sources: defaultdict[str, list[list[int]]] = defaultdict(list)
+    for word, numbers in postings.items():
+        for term in terms(word):
+            sources[term].append(numbers)
+    plain = sorted(term for term in sources if term.isascii())
+    other = sorted((term for term in sources if not term.isascii()), key=lambda term: term.encode("utf-16-be"))
+    for term in (*plain, *other):
+        lists = sources[term]
+        yield term, lists[0] if len(lists) == 1 else sorted(set().union(*lists))
+
+
+def _encoded(numbers: Sequence[int], varints: Sequence[bytes]) -> bytes:
+    """How many, the first, then the steps from each to the next."""
+    steps = map(sub, numbers[1:], numbers)
+    return varints[len(numbers)] + varints[numbers[0]] + b"".join(map(varints.__getitem__, steps))
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits per byte, low ones first; the high bit says that more follow."""
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+# --- scripts --------------------------------------------------------------------------------------------------------
+
+
+def _scripts(index: dict[str, object], parts: dict[str, str]) -> dict[str, bytes]:
+    content = json_text(index).encode()
+    digest = blake2b(content, digest_size=8)
+    for data in parts.values():
+        digest.update(data.encode())
+    version = digest.hexdigest()
+    files = {f"{FOLDER}/index.js": b'"use strict";lmsSearch.open("%s",%s);\n' % (version.encode(), content)}
+    for name, data in parts.items():
+        files[f"{FOLDER}/{name}.js"] = f'"use strict";lmsSearch.add("{name}","{version}","{data}");\n'.encode()
+    return files
+
+
+def _named(kind: str, parts: Sequence[str]) -> dict[str, str]:
+    return {f"{kind}-{number:03}": data for number, data in enumerate(parts)}
+
+
+def _packed(data: bytes) -> str:
+    return b64encode(zlib.compress(data, _LEVEL)).decode()
+
+
+def _writable(text: str) -> str:
+    """The text with lone surrogates replaced, which UTF-8 cannot say."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

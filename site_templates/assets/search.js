@@ -1,0 +1,77 @@
+/* Opens the search over all text: by `/`, by a button in the header, or by anything with `data-search-open`.
+ *
+ * Every page has this file, so it is small: the dialog, the engine and the index are loaded when they are first needed. */
+(function () {
+  "use strict";
+
+  const HERE = document.currentScript.src;
+  const PARTS = ["search/words.js", "search/query.js", "search/engine.js", "search/dialog.js"];
+  const SVG = "http://www.w3.org/2000/svg";
+  const ICON =
+    "M3 5h14v2H3zm0 5h6v2H3zm0 5h6v2H3zm12-5a5 5 0 0 1 4.2 7.7l2.5 2.6-1.4 1.4-2.6-2.5A5 5 0 1 1 15 10m0 2a3 3 0 1 0 0 6 3 3 0 0 0 0-6z";
+
+  let dialog = null;
+
+  function load(name) {
+    return new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = new URL(name, HERE).href;
+      script.onload = resolve;
+      script.onerror = () => reject(new Error(`${name} is missing`));
+      document.head.append(script);
+    });
+  }
+
+  async function open() {
+    if (dialog === null) {
+      dialog = PARTS.reduce((loaded, name) => loaded.then(() => load(name)), Promise.resolve());
+      dialog.catch(() => (dialog = null));
+    }
+    await dialog;
+    window.lmsSearch.dialog.open();
+  }
+
+  function button() {
+    const svg = document.createElementNS(SVG, "svg");
+    const path = document.createElementNS(SVG, "path");
+    const label = document.createElement("span");
+    const key = document.createElement("kbd");
+    const made = document.createElement("button");
+    svg.setAttribute("viewBox", "0 0 24 24");
+    svg.setAttribute("aria-hidden", "true");
+    path.setAttribute("d", ICON);
+    svg.append(path);
+    label.textContent = "Search all text";
+    key.textContent = "/";
+    key.setAttribute("aria-hidden", "true");
+    made.type = "button";
+    made.className = "lms-search-button";
+    made.dataset.searchOpen = "";
+    made.setAttribute("aria-haspopup", "dialog");
+    made.setAttribute("aria-keyshortcuts", "/");
+    made.append(svg, label, key);
+    return made;
+  }
+
+  const takesText = (target) =>
+    target instanceof Element && target.closest("input, textarea, select, [contenteditable]:not([contenteditable=false])");
+
+  // On the window and before anybody else: the theme opens its own search, over titles, by the same key.
+  window.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+      if (takesText(event.target) || document.querySelector("dialog[open]")) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      open();
+    },
+    true
+  );
+  document.addEventListener("click", (event) => {
+    if (event.target instanceof Element && event.target.closest("[data-search-open]")) open();
+  });
+
+  const header = document.querySelector(".md-header__inner");
+  if (header) header.insertBefore(button(), header.querySelector(":scope > .md-search, :scope > [for=__search]"));
+})();
