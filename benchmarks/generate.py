@@ -61,10 +61,10 @@ MONTH = Profile(
     requests=1653,
     sessions=40,
     result_bytes=8400,
-    padding_bytes=151_000,
+    padding_bytes=145_500,
     lanes=2,
     days=17,
-    rotate_bytes=10_300_000,
+    rotate_bytes=10_350_000,
 )
 PROFILES = {
     "article": MONTH,
