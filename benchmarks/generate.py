@@ -64,7 +64,7 @@ MONTH = Profile(
     padding_bytes=145_500,
     lanes=2,
     days=17,
-    rotate_bytes=10_350_000,
+    rotate_bytes=10_342_000,
 )
 PROFILES = {
     "article": MONTH,
