@@ -242,3 +242,16 @@ def test_the_module_runs_as_the_command_does_and_a_closed_pipe_is_no_error(logs:
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False)
     os.close(writer)
     assert done.stderr == ""
+
+
+def test_on_a_terminal_stages_and_bytes_are_drawn_and_wiped(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert cli.run(["export", str(logs), "-o", str(tmp_path / "out")]) == 0
+    drawn = capsys.readouterr().err
+    assert "read" in drawn
+    assert "correlate" in drawn
+    assert "\x1b[2K" in drawn

@@ -22,7 +22,7 @@ RANKS = (
     {"analyse"},
     {"present", "share"},
     {"pipeline"},
-    {"options", "serve"},
+    {"options", "serve", "drawing"},
     {"cli"},
     {"__main__"},
 )
@@ -34,7 +34,7 @@ FENCED = {
     "jinja2": {"present/render.py"},
     "mkdocs": {"present/site.py"},
     "click": {"cli.py"},
-    "rich": {"cli.py"},
+    "rich": {"drawing.py"},
     "sqlite3": {"store.py", "share/export.py"},
     "polars": {"share/export.py"},
     "distributed": {"cluster.py"},

@@ -10,7 +10,6 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import wraps
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,9 +19,9 @@ import click
 import msgspec
 
 from lms_audit.config import Config
+from lms_audit.drawing import shown
 from lms_audit.errors import FAILURE, MISUSE, AuditError
 from lms_audit.options import Settings, config
-from lms_audit.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from lms_audit.model import FileHealth
@@ -152,7 +151,7 @@ def build(asked: Config, *, quiet: bool, timings: Path | None) -> None:
     """Make the site."""
     from lms_audit.pipeline import build as make
 
-    with _shown(quiet) as progress:
+    with shown(quiet) as progress:
         result = make(asked, progress)
     if timings is not None:
         timings.write_bytes(msgspec.json.format(msgspec.json.encode(result.seconds), indent=1) + b"\n")
@@ -181,7 +180,7 @@ def serve(asked: Config, *, quiet: bool, port: int) -> None:
     from lms_audit.pipeline import build as make
     from lms_audit.serve import Watch, server
 
-    with _shown(quiet) as progress:
+    with shown(quiet) as progress:
         result = make(asked, progress)
     _tell(result.notes, result.files)
 
@@ -213,7 +212,7 @@ def export(asked: Config, *, quiet: bool, format_: str) -> None:
     from lms_audit.pipeline import export as make
     from lms_audit.share.export import Format
 
-    with _shown(quiet) as progress:
+    with shown(quiet) as progress:
         files, ingested = make(asked, Format(format_), progress)
     _tell(ingested.notes, ingested.files)
     if not quiet:
@@ -227,7 +226,7 @@ def check(asked: Config, *, quiet: bool) -> int:
     """Tell what was understood and what was not, per file; exit code 1 if something is damaged."""
     from lms_audit.pipeline import check as look
 
-    with _shown(quiet) as progress:
+    with shown(quiet) as progress:
         accounts = look(asked, progress)
     if not quiet:
         for line in _account_lines(accounts):
@@ -245,7 +244,7 @@ def pack(asked: Config, *, quiet: bool, zipped: bool) -> None:
     """
     from lms_audit.pipeline import pack as make
 
-    with _shown(quiet) as progress:
+    with shown(quiet) as progress:
         archives, ingested = make(asked, progress, zipped=zipped)
     _tell(ingested.notes, ingested.files)
     if not quiet:
@@ -337,41 +336,3 @@ def _bytes(number: int) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
-
-
-@contextmanager
-def _shown(quiet: bool) -> Iterator[Progress]:
-    """A progress bar on a terminal; nothing in a pipe."""
-    if quiet or not sys.stderr.isatty():
-        yield Silent()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield _Drawn(bars)
-
-
-class _Drawn:
-    """Draws stages on rich's bars: bytes with an estimate while reading, a name and a moving bar for the rest."""
-
-    def __init__(self, bars: Any) -> None:
-        self._bars = bars
-        self._task: Any = None
-
-    def stage(self, name: str, total: int | None = None) -> None:
-        if self._task is not None:
-            self._bars.remove_task(self._task)
-        self._task = self._bars.add_task(name, total=total)
-
-    def advance(self, amount: int) -> None:
-        if self._task is not None:
-            self._bars.advance(self._task, amount)
