@@ -77,8 +77,14 @@ def _escaped(text: str) -> str:
     return text
 
 
+# most values of a page are short and harmless, and there are half a million of them
+_PLAIN = re.compile(r"[ !#-%(-;=?-~–…·×→]*")
+
+
 def escape(text: str) -> Markup:
     """A value for an element or a quoted attribute, on one line of source."""
+    if _PLAIN.fullmatch(text):
+        return Markup(text)
     return Markup(_escaped(text).replace("\n", "&#10;").replace("\t", "&#9;"))
 
 
@@ -100,7 +106,7 @@ def finalize(value: object) -> object:
     if isinstance(value, str):
         return escape(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
+        return Markup(value)
     raise TypeError(f"a template printed {type(value).__name__}")
 
 
