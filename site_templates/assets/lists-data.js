@@ -40,7 +40,7 @@
   // [whole part, fraction]: the fraction has its own box, so that points stand under one another
   const parts = {
     seconds: (ms, clock) => {
-      const text = digits[clock ? 0 : ms < 9995 ? 2 : 1].format(ms / 1000);
+      const text = digits[clock ? (ms % 1000 ? 1 : 0) : ms < 9995 ? 2 : 1].format(ms / 1000);
       const dot = text.indexOf(".");
       return dot < 0 ? [text, ""] : [text.slice(0, dot), text.slice(dot)];
     },
@@ -72,6 +72,7 @@
     const column = {missing: "not logged", ...spec, values: spec.values || new Array(count).fill(null), labels: spec.labels || spec.names};
     column.isName = spec.shape === "name" || spec.shape === "names";
     if (column.isName && !spec.values) Object.assign(column, {names: [], labels: [], sets: []});
+    column.roughOnly = Boolean(spec.clock) && column.values.every((value, row) => value === null || spec.clock[row] === "1");
     if (spec.shape === "time") {
       let at = 0;
       column.values = column.values.map((step) => (step === null ? null : (at += step)));

@@ -6,9 +6,9 @@
   const lists = audit.lists;
   const STATS = [["n", "n"], ["total", "Total"], ["median", "Median"], ["p95", "P95"], ["p99", "P99"]];
   const WIDTHS = {
-    time: 124, title: 220, seconds: 74, span: 74, rate: 68, count: 74, share: 68, id: 110, name: 104, names: 130,
+    time: 124, title: 220, seconds: 74, span: 74, rate: 72, count: 74, share: 72, id: 110, name: 104, names: 130,
   };
-  const COLUMN_WIDTHS = {session_id: 170, model: 130, status: 84, kind: 80};
+  const COLUMN_WIDTHS = {session_id: 170, model: 130, status: 84, kind: 80, input_tokens: 84, tool_calls: 78};
   const GROWS = {session_id: 3, title: 5, tools: 2, model: 1};
   const UNITS = {seconds: "s", span: "h:m:s"};
   const NUMERIC = new Set(["seconds", "span", "rate", "count", "share"]);
@@ -25,7 +25,8 @@
     return node;
   };
 
-  const day = (number) => new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "short", timeZone: "UTC"}).format(number * 86400000);
+  const dayWords = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "short", timeZone: "UTC"});
+  const day = (number) => dayWords.format(number * 86400000);
   const clock = (at) => `${lists.iso(at).slice(11, 19)}`;
 
   // --- cells --------------------------------------------------------------------------------------------------------
@@ -69,7 +70,7 @@
       else if (value === null) line.append(make("span", {class: "al-unknown"}, found.n ? "–" : "not logged"));
       else if (name === "total" && !["rate", "share", "span"].includes(column.shape)) {
         line.append(make("span", {class: "al-num"}, column.shape === "seconds" ? lists.duration(value) : lists.compact(value)));
-      } else line.append(numeric(column.shape, value, false));
+      } else line.append(numeric(column.shape, column.shape === "count" && value >= 100 ? Math.round(value) : value, column.roughOnly));
       if (value !== null) line.dataset.value = String(value);
       if (name === "total" && column.of) line.title = "tokens of the selection ÷ their time";
       block.append(line);
@@ -91,7 +92,6 @@
       this.grid.on("tableBuilt", () => {
         this.ready = true;
         this.grid.on("dataSorted", (sorters) => this.sorted(sorters));
-        this.grid.on("dataProcessed", () => {});
         this.headers();
         this.refresh();
         element.dataset.ready = "yes";
@@ -256,7 +256,7 @@
           delete spec.width;
           spec.widthGrow = GROWS[column.name];
         }
-        if (index === 0 && PHONE.matches) spec.width = Math.round((column.shape === "title" ? 150 : 112) * rem);
+        if (index === 0 && PHONE.matches) spec.width = Math.round((column.shape === "title" ? 150 : 122) * rem);
         if (column.spread) {
           spec.bottomCalc = (_values, items) => rows.spread(column, items.map((item) => item.row));
           spec.bottomCalcFormatter = (cell) => (cell.getValue() ? statistics(column, cell.getValue()) : "");
@@ -271,16 +271,24 @@
         return spec;
       });
       columns.push(columns.splice(columns.findIndex((spec) => spec.field === "id"), 1)[0]);
+      if (PHONE.matches) columns.sort((a, b) => this.phonePlace(a) - this.phonePlace(b));
       const rowHeight = Math.round(28 * rem);
       const fits = rows.count * rowHeight + 150 * rem < innerHeight * 0.8;
       // eslint-disable-next-line no-undef
       return new Tabulator(this.holder, {
         data, columns, layout: "fitColumns", rowHeight, index: "row", height: fits ? false : "min(86vh, 60rem)",
-        placeholder: `No ${rows.noun[0]} passes all filters.`, columnCalcs: "table", keybindings: false,
+        renderVerticalBuffer: 400, placeholder: `No ${rows.noun[0]} passes all filters.`, columnCalcs: "table",
+        downloadConfig: {columnCalcs: false}, keybindings: false,
         initialSort: this.sorters(), columnHeaderSortMulti: true, resizableColumnFit: false,
         columnDefaults: {resizable: "header"},
         rowFormatter: (row) => this.rowMade(row),
       });
+    }
+
+    /** On a phone numbers come before names: what is beside the frozen column is what its percentiles are about. */
+    phonePlace(spec) {
+      if (spec.frozen) return 0;
+      return NUMERIC.has(this.rows.column.get(spec.field).shape) ? 1 : 2;
     }
 
     cell(column, index, row) {

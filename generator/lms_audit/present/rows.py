@@ -1,8 +1,8 @@
 """Requests and sessions as rows: one description of the columns for the interactive list, its CSV and the plain table.
 
 In: the report, the two questions only a site can answer (where a page is, what a client is called). Out: ``Rows``,
-which ``script`` writes as a JavaScript file of columns and ``plain`` as cells of text. ``None`` is "not logged" everywhere:
-``null`` in the file, sorted last, left out of percentiles.
+which ``script`` writes as a JavaScript file of columns and ``plain`` as cells of text. ``None`` is "not logged"
+everywhere: ``null`` in the file, sorted last, left out of percentiles.
 
 Cost: one pass over the requests; about 110 bytes a request in the file, because names are numbers into a list, times
 are differences and a column without any value is a single ``null``.
@@ -168,7 +168,7 @@ def request_rows(report: Report, link: Link, client_name: Named) -> Rows:
     """Every request of the run in order of arrival, those that run no model among them, but out of sight at first."""
     asked = report.audit.requests
     titles = {session.id: session.title for session in report.audit.sessions}
-    columns = (
+    columns: tuple[Column, ...] = (
         Column(name="id", shape=Shape.ID, values=tuple(r.id for r in asked)),
         Column(name="link", shape=Shape.LINK, values=tuple(link(r.id) for r in asked)),
         Column(name="received_at", shape=Shape.TIME, values=tuple(r.received_at for r in asked), title="Time"),
@@ -239,7 +239,7 @@ def session_rows(report: Report, link: Link, client_name: Named) -> Rows:
     requests = {request.id: request for request in report.audit.requests}
     of = [[requests[name] for name in session.request_ids if name in requests] for session in held]
     findings = Counter(finding.session_id for finding in report.findings)
-    columns = (
+    columns: tuple[Column, ...] = (
         Column(name="id", shape=Shape.ID, values=tuple(s.id for s in held)),
         Column(name="link", shape=Shape.LINK, values=tuple(link(s.id) for s in held)),
         Column(name="title", shape=Shape.TITLE, values=tuple(text.one_line(s.title) for s in held), title="Session"),
@@ -356,13 +356,15 @@ def _differences(values: Sequence[Json]) -> list[int | None]:
 
 def _sets(values: Sequence[Json]) -> dict[str, Json]:
     """Lists of names: each combination once as [name, times, name, times …]."""
-    number, combination = _Numbers(), {}
+    number = _Numbers()
+    combination: dict[tuple[int, ...], int] = {}
     places: list[int | None] = []
     for value in values:
         if value is None:
             places.append(None)
             continue
-        flat = tuple(part for name, times in Counter(value).items() for part in (number(name), times))
+        called: Counter[str] = Counter(value)
+        flat = tuple(part for name, times in called.items() for part in (number(name), times))
         places.append(combination.setdefault(flat, len(combination)))
     return {"names": list(number.held), "sets": [list(flat) for flat in combination], "values": places}
 
@@ -473,7 +475,7 @@ def plain(rows: Rows, most: int | None = None) -> Plain:
         left_out = rows.count - len(places)
     lines = []
     for row in places[:most]:
-        cells = []
+        cells: list[Cell] = []
         for column in shown_columns:
             shown = _shown(column, row)
             link = links[row] if not cells else None
