@@ -43,7 +43,8 @@ class Chart(Struct, frozen=True):
     question: str
     """What it answers, one line."""
     data: Json
-    """``{"cols": [...], "rows": [[...]]}``: names once."""
+    """``{"cols": [...], "rows": [[...]]}``: names once. With ``"long": [name, value]`` each column from the second on is a
+    category, and its cells are values."""
     head: tuple[str, ...]
     table: tuple[tuple[str, ...], ...]
     """The same rows for readers without scripts; empty where ``rows_are`` names a table of the page."""
@@ -75,9 +76,23 @@ def _named() -> Any:
     return _alt().NamedData(name="rows")
 
 
+_CLOCK = {
+    "year": "%Y",
+    "month": "%b %Y",
+    "week": "%d %b",
+    "date": "%d %b",
+    "day": "%d %b",
+    "hours": "%H:%M",
+    "minutes": "%H:%M",
+    "seconds": "%H:%M:%S",
+    "milliseconds": "%H:%M:%S",
+}
+
+
 def _time(**more: Any) -> Any:
     alt = _alt()
-    return alt.X("at:T", title=None, scale=alt.Scale(type="utc", **more), axis=alt.Axis(tickCount=6, grid=False))
+    axis = alt.Axis(tickCount=6, grid=False, format=_CLOCK, labelOverlap=True)
+    return alt.X("at:T", title=None, scale=alt.Scale(type="utc", **more), axis=axis)
 
 
 _WHEN = "utcFormat(datum.at, '%a %d %b %H:%M:%S')"
@@ -87,9 +102,7 @@ def _session_speed() -> Any:
     alt = _alt()
     brush = alt.selection_interval(encodings=["x"], name="brush")
     base = alt.Chart(_named()).transform_calculate(when=_WHEN)
-    zoomed = alt.X(
-        "at:T", title=None, scale=alt.Scale(type="utc", domain=brush), axis=alt.Axis(tickCount=6, grid=False)
-    )
+    zoomed = _time(domain=brush)
     tips = [
         alt.Tooltip("n:Q", title="Request"),
         alt.Tooltip("when:N", title="Time"),
@@ -157,7 +170,7 @@ def _session_context() -> Any:
 
 def _over_time() -> Any:
     alt = _alt()
-    x = alt.X("at:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(tickCount=8, grid=False))
+    x = _time()
     base = alt.Chart(_named())
     tips = [
         alt.Tooltip("label:N", title="From"),
@@ -189,7 +202,7 @@ def _times_over_time() -> Any:
     base = alt.Chart(_named()).transform_fold(["prompt", "answer"], as_=["what", "minutes"])
     base = base.transform_calculate(name="datum.what == 'prompt' ? 'prompt processing' : 'response time'")
     return base.mark_bar().encode(
-        x=alt.X("at:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(tickCount=8, grid=False)),
+        x=_time(),
         x2="until:T",
         y=alt.Y("minutes:Q", title="minutes", stack="zero"),
         color=alt.Color(
@@ -280,7 +293,7 @@ def _heat() -> Any:
                 alt.Tooltip("n:Q", title="Requests"),
             ],
         )
-        .properties(height=alt.Step(20))
+        .properties(height=100, usermeta={"rows": "day"})
     )
 
 
@@ -307,7 +320,7 @@ def _tools() -> Any:
                 alt.Tooltip("n:Q", title="Calls"),
             ],
         )
-        .properties(height=alt.Step(20))
+        .properties(height=100, usermeta={"rows": "tool"})
     )
 
 
@@ -326,7 +339,7 @@ def _content() -> Any:
                 alt.Tooltip("share:N", title="Share"),
             ],
         )
-        .properties(height=alt.Step(20))
+        .properties(height=100, usermeta={"rows": "kind"})
     )
 
 
@@ -350,8 +363,8 @@ PLANS: dict[str, Plan] = {
     ),
     "session_context": Plan(
         "What fills the context",
-        "Which kind of content makes the prompt grow?",
-        (("n", "Request"), ("kind", "Kind"), ("kb", "kB")),
+        "Which kind of content makes the prompt grow? Sizes in kB.",
+        (),
         270,
         _session_context,
     ),
@@ -457,6 +470,24 @@ def colours_of(names: Iterable[str], palette: Sequence[str] = TOOL_COLOURS) -> d
     return found
 
 
+def wide_chart(kind: str, key: str, rows: Sequence[Row], name: str, value: str) -> Chart:
+    """A chart of a table whose columns, all but ``key``, are categories ``name`` with numbers ``value``."""
+    plan = PLANS[kind]
+    categories = list(dict.fromkeys(column for row in rows for column in row if column != key))
+    cells = [[row[key], *(row.get(column, 0) for column in categories)] for row in rows]
+    return Chart(
+        kind=kind,
+        title=plan.title,
+        question=plan.question,
+        data={"cols": [key, *categories], "rows": cells, "long": [name, value]},
+        head=("Request", *categories),
+        table=tuple(tuple(_text(cell) for cell in row) for row in cells),
+        rows_are="",
+        height=plan.height,
+        colours=colours_of(categories),
+    )
+
+
 def chart(kind: str, rows: Sequence[Row], *, rows_are: str = "", title: str = "") -> Chart:
     """A chart of rows. Rows with a ``kind`` or ``model`` bring their own categories, which get colours here."""
     plan = PLANS[kind]
@@ -466,9 +497,8 @@ def chart(kind: str, rows: Sequence[Row], *, rows_are: str = "", title: str = ""
     elif rows and "model" in rows[0]:
         colours = colours_of((str(row["model"]) for row in rows), MODELS)
     height = plan.height
-    for member in ("tool", "kind"):
-        if kind in ("tools", "content"):
-            height = max(height if member == "kind" else 0, 20 * len({row.get(member) for row in rows}) + 70)
+    if kind in ("tools", "content"):
+        height = 20 * len({row.get("tool", row.get("kind")) for row in rows}) + 70
     table = () if rows_are else tuple(tuple(_text(row.get(name)) for name, _ in plan.head) for row in rows)
     return Chart(
         kind=kind,

@@ -81,17 +81,10 @@ HUBS = (
 )
 
 
-def root_of(path: str) -> str:
-    """The way from a page back to the site's root."""
-    return "../" * path.count("/")
-
-
 def hub_files(book: Book) -> Iterator[File]:
     """The pages there is one of each."""
     for hub in HUBS:
-        content = render.page(
-            hub.template, title=hub.title, lead=hub.lead, root=root_of(hub.path), view=hub.view(book), page=hub.path
-        )
+        content = render.page(hub.template, hub.path, title=hub.title, lead=hub.lead, view=hub.view(book))
         yield File(hub.path, content)
 
 
@@ -104,13 +97,16 @@ def session_files(book: Book) -> Iterator[File]:
         for view in session_pages(book, session, before, after):
             path = book.session_path(session.id, view.part).replace(".html", ".md")
             title = session.title if view.part == 1 else f"{session.title} (part {view.part})"
-            yield File(
-                path,
-                render.page(
-                    "session.md.j2", title=title, lead=view.words, root=root_of(path), view=view, page=path
-                ),
-            )
+            yield File(path, render.page("session.md.j2", path, title=title, lead=view.words, view=view))
             yield File(f"sessions/{session.id}/data-{view.part}.js", view.data)
+
+
+def tool_set_files(book: Book) -> Iterator[File]:
+    """A page and a data file for each distinct tool set: sessions share them."""
+    for view in prompts.tool_set_pages(book):
+        path = view.path.replace(".html", ".md")
+        yield File(path, render.page("tool_set.md.j2", path, title=view.title, lead=view.lead, view=view))
+        yield File(view.data_path, view.data)
 
 
 def data_files(book: Book) -> Iterator[File]:

@@ -6,7 +6,9 @@ undefined name is an error, so there is nothing for a template to get wrong.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from posixpath import dirname, relpath
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -36,13 +38,27 @@ def environment() -> Environment:
     return made
 
 
-def page(template: str, *, title: str, lead: str, root: str, **context: Any) -> str:
+def links_from(page: str) -> Callable[[str], str]:
+    """From a path below the site's root to a link on ``page``; short where it stays on the page or in its folder."""
+    here, folder = page.replace(".md", ".html"), dirname(page)
+
+    def href(path: str) -> str:
+        target, mark, anchor = path.partition("#")
+        if target == here and mark:
+            return f"#{anchor}"
+        return relpath(target, folder or ".") + mark + anchor
+
+    return href
+
+
+def page(template: str, path: str, *, title: str, lead: str, **context: Any) -> str:
     """A Markdown file: title and lead as Markdown, which the theme indexes; the template's HTML in the front matter.
 
-    ``root`` leads from the page back to the site's root and stands before every link.
+    Templates link with ``href(path)``; ``root`` leads back to the site's root, for assets.
     """
+    context |= {"root": "../" * path.count("/"), "href": links_from(path)}
     # values are escaped, so the mark can only be the template's own
-    above, found, body = environment().get_template(template).render(root=root, **context).partition(ABOVE)
+    above, found, body = environment().get_template(template).render(**context).partition(ABOVE)
     if not found:
         above, body = "", above
     meta: dict[str, str | list[str]] = {"title": text.title(title), "hide": ["toc", "footer"]}

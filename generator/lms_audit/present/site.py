@@ -25,7 +25,7 @@ from lms_audit.analyse.report import Report
 from lms_audit.correlate.clients import Clients
 from lms_audit.errors import AuditError
 from lms_audit.model import Library
-from lms_audit.present.pages import File, data_files, hub_files, session_files
+from lms_audit.present.pages import File, data_files, hub_files, session_files, tool_set_files
 from lms_audit.present.resources import resources
 from lms_audit.present.views.book import Book
 
@@ -181,5 +181,6 @@ def write_site(
 
 def _files(book: Book) -> Iterable[File]:
     yield from hub_files(book)
+    yield from tool_set_files(book)
     yield from session_files(book)
     yield from data_files(book)

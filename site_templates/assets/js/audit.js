@@ -24,7 +24,7 @@
   const unpack = async (text) => {
     const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return JSON.parse(await new Response(stream).text());
+    return new Response(stream).text();
   };
 
   const parts = new Map();
@@ -40,7 +40,13 @@
     /** A part of a session's data, unpacked anew each time unless the caller keeps it. */
     async part(session, part) {
       await load(`sessions/${session}/data-${part}.js`);
-      return unpack(parts.get(`${session}/${part}`));
+      return JSON.parse(await unpack(parts.get(`${session}/${part}`)));
+    },
+    tools(key, packed) { parts.set(`tools/${key}`, packed); },
+    /** The JSON text of a tool set. */
+    async toolSet(key) {
+      await load(`assets/data/tools-${key}.js`);
+      return unpack(parts.get(`tools/${key}`));
     },
     element(name, attributes = {}, ...children) {
       const made = document.createElement(name);

@@ -2,7 +2,7 @@
 // Draws the charts of a page when they come into view: one specification per kind for the whole site
 // (assets/data/charts.js), rows from the page. vega-embed interprets expressions (ast), so no eval is needed.
 (() => {
-  const { load, held, root } = window.lmsAudit;
+  const { load, held } = window.lmsAudit;
   const figures = [...document.querySelectorAll("figure.chart")];
   if (!figures.length) return;
 
@@ -13,7 +13,10 @@
   };
   const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
-  const rowsOf = ({ cols, rows }) => rows.map((row) => Object.fromEntries(row.map((value, index) => [cols[index], value])));
+  /** Rows as objects; a table of categories (long) becomes one row per cell. */
+  const rowsOf = ({ cols, rows, long }) => long
+    ? rows.flatMap(([key, ...values]) => values.map((value, index) => ({ [cols[0]]: key, [long[0]]: cols[index + 1], [long[1]]: value })))
+    : rows.map((row) => Object.fromEntries(row.map((value, index) => [cols[index], value])));
 
   const config = () => {
     const text = colour("--md-default-fg-color--light");
@@ -57,11 +60,13 @@
     const inner = plan.vconcat ? Math.max(120, width - 62) : width;
     const spec = coloured(sized(plan, inner), colours);
     spec.datasets = { rows: rowsOf(data) };
+    const band = spec.usermeta?.rows;  // a band of 20 px for each value of this member
+    if (band) spec.height = 20 * new Set(spec.datasets.rows.map((row) => row[band])).size;
     figure.dataset.width = width;
     const { view: drawn } = await window.vegaEmbed(view, spec, { ast: true, renderer: "svg", actions: false, config: config(), tooltip: { theme: "custom" } });
     drawn.addEventListener("click", (_, item) => {
-      const path = item?.datum?.href;
-      if (path) location.href = root + path;
+      const request = item?.datum?.href;
+      if (request) location.hash = `r-${request}`;
     });
     view.classList.add("drawn");
   };

@@ -1,7 +1,7 @@
 "use strict";
 // A session's page: how much of the conversation shows, whole texts, raw messages and payloads from the data files.
 (() => {
-  const { part: loadPart, element } = window.lmsAudit;
+  const { part: loadPart, toolSet, element } = window.lmsAudit;
   const page = document.querySelector(".session");
   if (!page) return;
   const session = page.dataset.session;
@@ -51,11 +51,11 @@
     return found;
   };
   /** The body of a request as it was sent: members in the client's order, every value in its own JSON text. */
-  const payload = ({ items, requests }, id) => {
+  const payload = async ({ items, requests }, id) => {
     const [, , , system, tools, members, order, list] = requests[id];
     const held = new Map(members);
     if (list) held.set(list, `[${messages(requests, id).map((number) => items[number]).join(",")}]`);
-    if (tools !== null) held.set("tools", items[tools]);
+    if (tools !== null) held.set("tools", await toolSet(tools));
     const names = order.length ? order : [...held.keys()];
     if (system !== null) held.set(names.find((name) => !held.has(name)) ?? "system", items[system]);
     const text = names.filter((name) => held.has(name)).map((name) => `${JSON.stringify(name)}:${held.get(name)}`);
@@ -88,7 +88,7 @@
     const button = event.target.closest("button");
     if (!button) return;
     if (button.classList.contains("raw")) show("As it was sent", (await all()).items[Number(button.dataset.item)]);
-    if (button.classList.contains("payload")) show("What this request sent", payload(await all(), button.dataset.request));
+    if (button.classList.contains("payload")) show("What this request sent", await payload(await all(), button.dataset.request));
     if (button.classList.contains("more")) {
       const text = String(follow((await all()).items[Number(button.dataset.item)], JSON.parse(button.dataset.way)));
       const block = button.parentElement;

@@ -15,16 +15,15 @@ from lms_audit.analyse.worddiff import Change, word_diff
 from lms_audit.correlate.words import one_line
 from lms_audit.model import Call, Key, Message, Reasoning, Request, Result, Role, Session, Text
 from lms_audit.present.views.blocks import Place
-from lms_audit.present.views.book import Book, slug
+from lms_audit.present.views.book import Book, slug, tool_set_path
 from lms_audit.present.views.data import SessionData
 from lms_audit.present.views.format import count, size
 from lms_audit.present.views.parts import Part
 
-SYSTEM_SHOWN = 40_000
-DEVELOPER_SHOWN = 24_000
+FIRST_SHOWN, LATER_SHOWN = 12_000, 3_000
+"""Characters of the first system prompt or developer message, and of those after it, that stand on the page."""
 MOST_DIFF = 200_000
 PREVIEW = 140
-SCHEMA_SHOWN = 12_000
 
 
 class Version(Struct, frozen=True):
@@ -46,13 +45,11 @@ class Offered(Struct, frozen=True):
     """A tool in a tool set."""
 
     name: str
-    description: str
-    schema: str
     size: str
     weight: float
     """Per cent of the heaviest tool."""
     calls: int
-    path: str
+    anchor: str
 
 
 class ToolSet(Struct, frozen=True):
@@ -63,7 +60,8 @@ class ToolSet(Struct, frozen=True):
     requests: str
     tools: tuple[Offered, ...]
     change: str
-    item: int
+    path: str
+    """Page with its descriptions and schemas; sessions share it."""
 
 
 class Sent(Struct, frozen=True):
@@ -138,7 +136,7 @@ def _texts(book: Book, requests: Iterable[Request], role: Role) -> dict[Key, tup
 
 
 def _versions(
-    book: Book, session: Session, role: Role, data: SessionData, shown: int
+    book: Book, session: Session, role: Role, data: SessionData
 ) -> tuple[Version, ...]:
     requests = [book.requests[name] for name in session.request_ids]
     found = _texts(book, requests, role)
@@ -152,6 +150,7 @@ def _versions(
     versions: list[Version] = []
     before: str | None = None
     for index, (key, (text, numbers)) in enumerate(found.items(), 1):
+        shown = FIRST_SHOWN if index == 1 else LATER_SHOWN
         cut = len(text) > shown
         place = data.place(key, text, str(role)) if cut else None
         last = len(requests)
@@ -186,7 +185,7 @@ def _short(changes: Iterable[Change], around: int = 120) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def _tool_sets(book: Book, session: Session, data: SessionData) -> tuple[ToolSet, ...]:
+def _tool_sets(book: Book, session: Session) -> tuple[ToolSet, ...]:
     numbers: dict[Key, list[int]] = {}
     calls: dict[str, int] = {}
     for name in session.request_ids:
@@ -201,15 +200,7 @@ def _tool_sets(book: Book, session: Session, data: SessionData) -> tuple[ToolSet
         tools = book.library.tools(key)
         heaviest = max((tool.size for tool in tools), default=1) or 1
         offered = tuple(
-            Offered(
-                tool.name,
-                tool.description,
-                json.dumps(tool.schema, ensure_ascii=False, indent=2)[:SCHEMA_SHOWN] if tool.schema is not None else "",
-                size(tool.size),
-                round(tool.size / heaviest * 100, 1),
-                calls.get(tool.name, 0),
-                f"tools/index.html#tool-{slug(tool.name)}" if calls.get(tool.name) else "",
-            )
+            Offered(tool.name, size(tool.size), round(tool.size / heaviest * 100, 1), calls.get(tool.name, 0), slug(tool.name))
             for tool in sorted(tools, key=lambda tool: (-tool.size, tool.name))
         )
         now = {tool.name for tool in tools}
@@ -222,7 +213,7 @@ def _tool_sets(book: Book, session: Session, data: SessionData) -> tuple[ToolSet
         before = now
         total = size(sum(tool.size for tool in tools))
         title = f"{len(tools)} tools"
-        sets.append(ToolSet(title, total, _ranges(held), offered, change, data.item(key, "tools")))
+        sets.append(ToolSet(title, total, _ranges(held), offered, change, tool_set_path(key)))
     return tuple(sets)
 
 
@@ -255,7 +246,7 @@ def prompt_audit(book: Book, session: Session, part: Part, data: SessionData, an
     first = part.request_ids[0] == session.request_ids[0]
     return PromptAudit(
         messages=sent_messages(book, part, data, anchors),
-        systems=_versions(book, session, Role.SYSTEM, data, SYSTEM_SHOWN) if first else (),
-        developers=_versions(book, session, Role.DEVELOPER, data, DEVELOPER_SHOWN) if first else (),
-        tool_sets=_tool_sets(book, session, data) if first else (),
+        systems=_versions(book, session, Role.SYSTEM, data) if first else (),
+        developers=_versions(book, session, Role.DEVELOPER, data) if first else (),
+        tool_sets=_tool_sets(book, session) if first else (),
     )

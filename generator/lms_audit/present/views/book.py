@@ -14,7 +14,7 @@ from hashlib import blake2b
 from lms_audit.analyse.report import CacheBreak, CallFacts, Finding, Report
 from lms_audit.correlate import client_rules
 from lms_audit.correlate.client_rules import Client
-from lms_audit.model import Library, Request, Session
+from lms_audit.model import Key, Library, Request, Session
 from lms_audit.present.resources import resources
 from lms_audit.present.views.parts import Part, split
 
@@ -30,6 +30,11 @@ def slug(name: str) -> str:
     if plain == name:
         return plain
     return f"{plain}-{blake2b(name.encode('utf-8', 'replace'), digest_size=3).hexdigest()}".lstrip("-")
+
+
+def tool_set_path(key: Key) -> str:
+    """The page of a tool set."""
+    return f"prompts/tools-{key[:12]}.html"
 
 
 class Book:

@@ -68,6 +68,8 @@ class Card(Struct, frozen=True):
     """Number of the message in the session's data, for its source."""
     child: str | None = None
     """Path of the sub-agent's session."""
+    step: str = ""
+    """Anchor of its request, where that has no line of its own among calls that follow one another."""
     time: str = ""
     """How long until the next request brought the result."""
 

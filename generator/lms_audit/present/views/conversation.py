@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lms_audit.analyse.call_kinds import kind_of, telling_argument
 from lms_audit.analyse.report import CallFacts
-from lms_audit.correlate.words import one_line, person_text
+from lms_audit.correlate.words import CUT_MARK, one_line, person_text
 from lms_audit.model import Call, Entry, Json, Key, Media, Message, Reasoning, Request, Result, Role, Session, Text
 from lms_audit.present.views.blocks import Place, said
 from lms_audit.present.views.book import Book
@@ -32,7 +33,7 @@ class Turn(Struct, frozen=True):
     """Something said."""
 
     kind: str
-    """``user``, ``context``, ``assistant``, ``reasoning``, ``system``, ``result``, ``media``."""
+    """``user``, ``context``, ``assistant``, ``reasoning``, ``system``, ``result``, ``media``, ``unsaid``."""
     anchor: str
     label: str
     text: str
@@ -135,6 +136,8 @@ class Teller:
                 if isinstance(item, Card):
                     if not held and step is not None:
                         yield step
+                    elif step is not None:
+                        item = replace(item, step=step.anchor)  # noqa: PLW2901
                     step = None
                     held.append(item)
                 elif isinstance(item, Step) and not item.note:
@@ -224,7 +227,7 @@ class Teller:
             markdown and not more,
             more,
             place,
-            "shortened by LM Studio's log" if told.message.truncated else "",
+            "shortened by LM Studio's log" if CUT_MARK in text else "",
             item,
             preview or one_line(text, REASONING_PREVIEW),
             told.entry.replaced,
@@ -327,6 +330,9 @@ class Teller:
                 markdown = kind == "assistant" and not more
                 preview = one_line(text, REASONING_PREVIEW)
                 yield Turn(kind, anchor, label, shown, markdown, more, place, preview=preview)
+        if request.status == "completed" and not request.tool_calls and not (request.response_text or "").strip():
+            why = "an answer without text" if request.tool_calls_known else "the log does not hold this answer"
+            yield Turn("unsaid", f"a-{request.id}", "", why)
         for facts, made in zip(self._book.calls(request), request.tool_calls, strict=False):
             held = None
             if made.result is not None:

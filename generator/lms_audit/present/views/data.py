@@ -1,11 +1,12 @@
-"""A session's data file: each message, tool set and system member once as it was sent, and how requests are made of them.
+"""A session's data file: each message and system member once as it was sent, and how requests are made of them.
 
-In: the session's requests in order. Out: one JavaScript file per part of the session, loaded when a reader asks for a
+In: the session's requests in order. Out: one JavaScript file per part of the session (tool sets, which sessions share,
+have files of their own), loaded when a reader asks for a
 whole text, a raw message, the payload of a request, or searches the site. A payload is never written per request: a
 request is its predecessor's messages up to a count and the numbers of the new ones, so the file is linear in what is new.
 
 Format (version 1), after base64 and gzip: ``{"first": n, "items": [raw JSON …], "about": [[kind, request, anchor] …],
-"requests": {id: [predecessor, shared, [items], system, tools, [[member, raw JSON] …], order, list name]}}``; item
+"requests": {id: [predecessor, shared, [items], system, tool set, [[member, raw JSON] …], order, list name]}}``; item
 numbers count through all parts. Cost: one pass over the new messages; zlib at level 4, about 60 MB/s.
 """
 
@@ -33,6 +34,11 @@ def _common(a: list[Key], b: list[Key]) -> int:
         else:
             high = middle - 1
     return low
+
+
+def packed(data: bytes) -> str:
+    """Bytes for a script: gzip in base64."""
+    return base64.b64encode(gzip.compress(data, LEVEL, mtime=0)).decode()
 
 
 class SessionData:
@@ -92,7 +98,7 @@ class SessionData:
             shared,
             numbers,
             None if prompt.system is None else self.item(prompt.system, "system", request.id, "system"),
-            None if prompt.tools is None else self.item(prompt.tools, "tools", request.id, "tools"),
+            None if prompt.tools is None else prompt.tools[:12],
             self._members(prompt),
             list(prompt.order),
             prompt.list_name,
@@ -113,6 +119,5 @@ class SessionData:
         """The data file of what was mentioned since the last part was closed."""
         content = {"first": self._first, "items": self._items, "about": self._about, "requests": self._requests}
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        packed = gzip.compress(text.encode("utf-8", "replace"), LEVEL, mtime=0)
         self._first, self._items, self._about, self._requests = self._count, [], [], {}
-        return f'lmsAudit.data("{self.session_id}",{part},"{base64.b64encode(packed).decode()}");\n'
+        return f'lmsAudit.data("{self.session_id}",{part},"{packed(text.encode("utf-8", "replace"))}");\n'

@@ -8,13 +8,14 @@ processing, input, output.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from lms_audit.analyse.report import CacheBreak
 from lms_audit.model import Request
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.format import NOT_LOGGED, SOURCES, clock, count, day_key, ms, rate, share, size, stamp
+from lms_audit.present.views.format import NOT_LOGGED, SOURCES, clock, count, ms, rate, share, size, stamp
 
 SHORT_ID = 8
 
@@ -56,9 +57,18 @@ class Value(Struct, frozen=True):
     text: str
     source: str = ""
     """Short mark: ``engine``, ``±1 s``, ``history`` …"""
-    source_title: str = ""
     known: bool = True
     metric: str = ""
+
+
+class Common(Struct, frozen=True):
+    """What holds for all requests of a page, said once."""
+
+    facts: tuple[Value, ...]
+    file: str
+    """The log file most of their lines are in; lines in it are given by their number."""
+    sources: tuple[tuple[str, str], ...]
+    """Marks in use with what they mean."""
 
 
 class Happening(Struct, frozen=True):
@@ -180,19 +190,8 @@ def _measured(request: Request) -> tuple[Value, ...]:
         source = str(request.provenance.get(name, ""))
         if name == "elapsed_ms" and request.precise and source == "clock":
             source = ""
-        found.append(
-            Value(
-                _NAMES[name],
-                _WRITERS[writer](value),
-                _MARKS.get(source, source),
-                SOURCES.get(source, ""),
-                metric="" if name not in DEFINED else name,
-            )
-        )
+        found.append(Value(_NAMES[name], _WRITERS[writer](value), _MARKS.get(source, source), metric=name))
     return tuple(found)
-
-
-DEFINED = frozenset(name for name, _ in _VALUES)
 
 
 def _facts(book: Book, request: Request) -> tuple[Value, ...]:
@@ -240,13 +239,13 @@ def composition_of(book: Book, request: Request, most: int = 8) -> tuple[Share, 
     results = sorted((name for name in kinds if name.startswith("tool: ")), key=lambda name: (-kinds[name], name))
     small = results[max(0, most - (len(kinds) - len(results))) :]
     shares = [
-        Share(kind_class(name), name, round(value / total * 100, 2), size(value))
+        Share(kind_class(name), name, round(value / total * 100, 1), size(value))
         for name, value in kinds.items()
         if name not in small
     ]
     if small:
         rest = sum(kinds[name] for name in small)
-        shares.append(Share("tool", "other tool results", round(rest / total * 100, 2), size(rest)))
+        shares.append(Share("tool", "other tool results", round(rest / total * 100, 1), size(rest)))
     return tuple(shares)
 
 
@@ -267,8 +266,27 @@ def cache_words(found: CacheBreak) -> str:
     return " · ".join(parts)
 
 
-def detail(book: Book, request: Request) -> Detail:
-    """All the log says about a request."""
+def common(book: Book, requests: Sequence[Request]) -> Common:
+    """What all of a page's requests have in common. Ids and times never are."""
+    held = [set(_facts(book, request)) for request in requests]
+    same = set.intersection(*held) if len(held) > 1 else set()
+    files = Counter(where.file for request in requests for where in request.source)
+    used = {str(source) for request in requests for source in request.provenance.values()}
+    return Common(
+        facts=tuple(fact for fact in _facts(book, requests[0]) if fact in same),
+        file=files.most_common(1)[0][0] if files else "",
+        sources=tuple((_MARKS.get(name, name), text) for name, text in SOURCES.items() if name in used),
+    )
+
+
+def _where(file: str, first: int, last: int, usual: str) -> str:
+    """``2025-11/2025-11-11.1.log:12–40``; in the usual file ``12–40``."""
+    place = str(first) if last == first else f"{first}–{last}"
+    return place if file == usual else f"{file}:{place}"
+
+
+def detail(book: Book, request: Request, shared: Common) -> Detail:
+    """All the log says about a request, but for what its page says of all."""
     began = request.received_at
     timeline = tuple(
         Happening(
@@ -276,7 +294,7 @@ def detail(book: Book, request: Request) -> Detail:
             "" if began is None else f"+{ms(max(0, event.at - began))}",
             event.name,
             event.detail,
-            f"{event.where.file}:{event.where.first_line}",
+            _where(event.where.file, event.where.first_line, event.where.first_line, shared.file),
         )
         for event in request.timeline
     )
@@ -285,15 +303,11 @@ def detail(book: Book, request: Request) -> Detail:
         (call.name, facts.argument, book.call_path(request.id, facts.index) or "")
         for call, facts in zip(request.tool_calls, book.calls(request), strict=False)
     )
-    evidence = tuple(
-        f"{where.file}:{where.first_line}"
-        + (f"–{where.last_line}" if where.last_line != where.first_line else "")
-        for where in request.source
-    )
+    evidence = tuple(_where(where.file, where.first_line, where.last_line, "") for where in request.source)
     return Detail(
         line=line(book, request),
         values=_measured(request),
-        facts=_facts(book, request),
+        facts=tuple(fact for fact in _facts(book, request) if fact not in shared.facts),
         timeline=timeline,
         composition=composition_of(book, request),
         cache=None if found is None else (cache_words(found), f"cache/index.html#b-{request.id}"),
@@ -303,8 +317,3 @@ def detail(book: Book, request: Request) -> Detail:
         has_payload=request.prompt is not None,
         part=book.part_of.get(request.id, 1),
     )
-
-
-def day_of(request: Request) -> str:
-    """``2025-11-11``, for filters."""
-    return "" if request.received_at is None else day_key(request.received_at)

@@ -12,7 +12,7 @@ from posixpath import basename
 from msgspec import Struct
 
 from lms_audit.model import Kind, Request, Session
-from lms_audit.present.charts import Chart, chart
+from lms_audit.present.charts import Chart, chart, wide_chart
 from lms_audit.present.views.audit import PromptAudit, prompt_audit
 from lms_audit.present.views.book import Book, slug
 from lms_audit.present.views.conversation import Phase, Teller
@@ -20,7 +20,7 @@ from lms_audit.present.views.data import SessionData
 from lms_audit.present.views.format import Shown, clock, count, day, day_key, ms, period, shown
 from lms_audit.present.views.overview import FindingView, finding_views
 from lms_audit.present.views.parts import Part
-from lms_audit.present.views.requests import Detail, Share, detail, kind_class
+from lms_audit.present.views.requests import Common, Detail, Share, common, detail
 from lms_audit.present.views.waterfall import Waterfall, waterfall
 
 CARD = (
@@ -41,6 +41,7 @@ CARD = (
 )
 """Figures of the overview card that are not already chips, in reading order."""
 MOST_POINTS = 500
+MOST_PROMPTS = 120
 
 
 class Chip(Struct, frozen=True):
@@ -50,6 +51,7 @@ class Chip(Struct, frozen=True):
     path: str = ""
     icon: str = ""
     kind: str = ""
+    title: str = ""
 
 
 class Link(Struct, frozen=True):
@@ -64,6 +66,7 @@ class SessionPage(Struct, frozen=True):
     """One part of a session's page."""
 
     id: str
+    path: str
     title: str
     part: int
     parts: tuple[Link, ...]
@@ -80,6 +83,7 @@ class SessionPage(Struct, frozen=True):
     charts: tuple[Chart, ...]
     phases: tuple[Phase, ...]
     audit: PromptAudit
+    common: Common
     details: tuple[Detail, ...]
     previous: Link | None
     next: Link | None
@@ -98,7 +102,7 @@ def chips(book: Book, session: Session) -> tuple[Chip, ...]:
     """Client, project, model, date, requests, and how they ended where not all went well."""
     found = [Chip(book.client_name(session.client), f"clients/index.html#client-{slug(session.client)}", book.icon(session.client))]
     if session.project:
-        found.append(Chip(project_name(session.project), f"projects/index.html#project-{slug(session.project)}"))
+        found.append(Chip(project_name(session.project), f"projects/index.html#project-{slug(session.project)}", title=session.project))
     if session.model:
         found.append(Chip(session.model, f"models/index.html#model-{slug(session.model)}"))
     found.append(Chip(period(session.started_at, session.ended_at)))
@@ -166,7 +170,7 @@ def session_charts(book: Book, session: Session) -> tuple[Chart, ...]:
             "answer": None if request.generation_ms is None else round(request.generation_ms / 1000, 3),
             "input": request.input_tokens,
             "output": request.output_tokens,
-            "href": book.request_path(request.id),
+            "href": request.id,
         }
         for request in asked
     ]
@@ -177,12 +181,13 @@ def session_charts(book: Book, session: Session) -> tuple[Chart, ...]:
         found.append(chart("session_times", rows, rows_are="the requests table below"))
     growth = _growth(book, asked)
     if growth:
-        found.append(chart("session_context", growth))
+        found.append(wide_chart("session_context", "n", growth, "kind", "kb"))
     return tuple(found)
 
 
-def _growth(book: Book, requests: list[Request], most: int = 7) -> list[dict[str, object]]:
-    requests = _even(requests, 120)
+def _growth(book: Book, requests: list[Request], most: int = 7) -> list[dict[str, float]]:
+    """kB of each prompt by kind, the tools with the largest results by name."""
+    requests = _even(requests, MOST_PROMPTS)
     totals: dict[str, int] = {}
     for request in requests:
         held = book.report.composition.get(request.id)
@@ -190,7 +195,7 @@ def _growth(book: Book, requests: list[Request], most: int = 7) -> list[dict[str
             totals[name] = totals.get(name, 0) + value
     tools = sorted((name for name in totals if name.startswith("tool: ")), key=lambda name: (-totals[name], name))
     other = set(tools[max(1, most - (len(totals) - len(tools))) :])
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, float]] = []
     for request in requests:
         held = book.report.composition.get(request.id)
         if held is None:
@@ -199,12 +204,8 @@ def _growth(book: Book, requests: list[Request], most: int = 7) -> list[dict[str
         for name, value in held.bytes.items():
             kind = "other tools" if name in other else name
             sums[kind] = sums.get(kind, 0) + value
-        rows += [
-            {"n": book.number[request.id], "kind": name, "class": kind_class(name), "kb": round(value / 1000, 2)}
-            for name, value in sums.items()
-            if value
-        ]
-    return rows if len({row["n"] for row in rows}) > 1 else []
+        rows.append({"n": book.number[request.id]} | {name: round(value / 1000, 1) for name, value in sums.items()})
+    return rows if len(rows) > 1 else []
 
 
 def _crumbs(session: Session) -> tuple[Link, ...]:
@@ -266,10 +267,12 @@ def _page(
     figures = book.report.sessions.get(session.id)
     cards = figures.figures if figures is not None else {}
     split, note = time_split(book, session) if first else ((), "")
+    shared = common(book, requests)
     around = [book.requests[name] for child in book.children.get(session.id, ()) for name in child.request_ids]
     words = [book.client_name(session.client), session.project or "", session.model or ""]
     return SessionPage(
         id=session.id,
+        path=book.session_path(session.id),
         title=session.title,
         part=index,
         parts=links if len(links) > 1 else (),
@@ -288,7 +291,8 @@ def _page(
         charts=session_charts(book, session) if first else (),
         phases=phases,
         audit=audit,
-        details=tuple(detail(book, request) for request in requests),
+        common=shared,
+        details=tuple(detail(book, request, shared) for request in requests),
         previous=None if before is None else Link(before.title, book.session_path(before.id)),
         next=None if after is None else Link(after.title, book.session_path(after.id)),
         data=data.close(index),
