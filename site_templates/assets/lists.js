@@ -319,7 +319,9 @@
       this.holder.tabIndex = 0;
       this.holder.setAttribute("aria-label", `${this.rows.noun[1]}: arrows move, Enter opens`);
       this.holder.setAttribute("aria-rowcount", String(this.rows.count));
-      this.holder.querySelector(".tabulator-tableholder").tabIndex = -1;
+      const scroller = this.holder.querySelector(".tabulator-tableholder"); // the grid around it has the focus
+      scroller.removeAttribute("tabindex");
+      scroller.setAttribute("role", "presentation");
       for (const column of this.grid.getColumns()) {
         const element = column.getElement();
         if (!column.getDefinition().headerSort) continue;
