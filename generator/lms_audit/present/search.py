@@ -48,7 +48,19 @@ class DocumentKind(StrEnum):
     ANSWER = "answer"
     CALL = "call"
     RESULT = "result"
+    ERROR = "error"
     PATH = "path"
+
+
+class Source(Struct, frozen=True):
+    """A text the site already holds: an item of a session's data file, and the way to the text in its JSON."""
+
+    session: str
+    part: int
+    item: int
+    """Place among the part's items."""
+    way: str
+    """JSON list of member names and indices, as ``views.ways`` gives it."""
 
 
 class Document(Struct, frozen=True, kw_only=True):
@@ -64,6 +76,8 @@ class Document(Struct, frozen=True, kw_only=True):
     """Which request, to show: ``Request 12, 14:03``."""
     note: str = ""
     """What else to say: the tool's name, ``also in 3 other sessions`` …"""
+    source: Source | None = None
+    """Where the browser finds the text; ``None``: the index keeps it itself."""
 
 
 class _Column:
@@ -80,18 +94,44 @@ class _Column:
         return {"values": list(self.values), "places": self.places}
 
 
+class _Held:
+    """Texts that the site already holds, and where."""
+
+    def __init__(self) -> None:
+        self._documents: list[int] = []
+        self._items: list[int] = []
+        self._files = _Column()
+        self._ways = _Column()
+
+    def add(self, number: int, source: Source) -> None:
+        self._documents.append(number)
+        self._items.append(source.item)
+        self._files.add(f"{source.session}/{source.part}")
+        self._ways.add(source.way)
+
+    def data(self) -> dict[str, object]:
+        return {
+            "documents": self._documents,
+            "file": self._files.data(),
+            "item": self._items,
+            "way": self._ways.data(),
+        }
+
+
 class _Texts:
-    """Fills the text parts, one at a time."""
+    """Fills the text parts, one at a time. ``firsts``: how many texts were kept before each part."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.firsts: list[int] = []
+        self._kept = 0
         self._waiting: list[str] = []
         self._size = 0
 
-    def add(self, number: int, text: str) -> None:
+    def add(self, text: str) -> None:
         if not self._waiting:
-            self.firsts.append(number)
+            self.firsts.append(self._kept)
+        self._kept += 1
         self._waiting.append(text)
         self._size += len(text)
         if self._size >= TEXT_PART:
@@ -110,6 +150,7 @@ def build_index(documents: Iterable[Document]) -> dict[str, bytes]:
     columns = {name: _Column() for name in ("page", "anchor", "session", "request", "note")}
     postings: defaultdict[bytes, list[int]] = defaultdict(list)
     texts = _Texts()
+    held = _Held()
     characters = 0
     cut: dict[int, int] = {}
     number = 0
@@ -122,7 +163,10 @@ def build_index(documents: Iterable[Document]) -> dict[str, bytes]:
         characters += len(document.text)
         for word in distinct(text):
             postings[word].append(number)
-        texts.add(number, text)
+        if document.source is None:
+            texts.add(text)
+        else:
+            held.add(number, document.source)
         kinds.append(str(list(DocumentKind).index(document.kind)))
         sizes.append(chr(ord("a") + len(text).bit_length()))
         page, _, anchor = document.href.partition("#")
@@ -139,6 +183,7 @@ def build_index(documents: Iterable[Document]) -> dict[str, bytes]:
         "characters": characters,
         "limit": TEXT_LIMIT,
         "cut": cut,
+        "held": held.data(),
         "kind": "".join(kinds),
         "size": "".join(sizes),
         **{name: column.data() for name, column in columns.items()},

@@ -15,6 +15,7 @@
     answer: "Answers",
     call: "Tool calls",
     result: "Tool results",
+    error: "Errors",
     path: "Paths",
   };
   const HINT = "All words must stand in one text; the last may be only begun. Words in quotes must stand side by side.";

@@ -10,6 +10,7 @@
   const HERE = document.currentScript.src;
   const ROOT = HERE.slice(0, HERE.lastIndexOf("/assets/") + 1);
   const TEXTS_KEPT = 128;
+  const SESSIONS_KEPT = 16;
   const SLICE_MS = 12;
   const MARKS = 200;
   const EXACT = 2;
@@ -53,21 +54,23 @@
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }
 
-  /* Parts by name, the `limit` last used; one that failed is tried again when it is next asked for. */
-  function parts(make, limit) {
+  /* Things by name, the `limit` last used; one that failed is tried again when it is next asked for. */
+  function kept(load, limit) {
     const made = new Map();
     return (name) => {
-      const part = made.get(name) || append(name, "?" + version).then(inflated).then(make);
+      const thing = made.get(name) || load(name);
       made.delete(name);
-      made.set(name, part);
-      part.catch(() => made.delete(name));
+      made.set(name, thing);
+      thing.catch(() => made.delete(name));
       if (made.size > limit) made.delete(made.keys().next().value);
-      return part;
+      return thing;
     };
   }
 
-  const textPart = parts((bytes) => JSON.parse(new TextDecoder().decode(bytes)), TEXTS_KEPT);
-  const termPart = parts(Terms, Infinity);
+  const part = (name) => append(name, "?" + version).then(inflated);
+  const termPart = kept((name) => part(name).then(Terms), Infinity);
+  const textPart = kept((name) => part(name).then((bytes) => JSON.parse(new TextDecoder().decode(bytes))), TEXTS_KEPT);
+  const sessionPart = kept((file) => window.lmsAudit.part(...file.split("/")), SESSIONS_KEPT);
 
   /* A range of terms: the length of the list, the list, then for each how many documents, the first, and the steps. */
   function Terms(bytes) {
@@ -109,10 +112,20 @@
 
   const partName = (kind, place) => kind + "-" + String(place).padStart(3, "0");
 
+  const at = (column, place) => column.values[column.places[place]];
+
+  /* A document's text: from the part it is kept in, or by its way into an item of a session's data file. */
   async function textOf(document) {
-    const place = lastUpTo(index.texts, document);
-    const texts = await textPart(partName("text", place));
-    return texts[document - index.texts[place]];
+    const before = lastUpTo(index.held.documents, document);
+    if (index.held.documents[before] === document) {
+      const { items } = await sessionPart(at(index.held.file, before));
+      const way = JSON.parse(at(index.held.way, before));
+      const item = JSON.parse(items[index.held.item[before]]);
+      return way.reduce((value, step) => (step === "!" ? JSON.parse(value) : value[step]), item).slice(0, index.limit);
+    }
+    const number = document - before - 1;
+    const place = lastUpTo(index.texts, number);
+    return (await textPart(partName("text", place)))[number - index.texts[place]];
   }
 
   /* How each document has a term: EXACT, as the beginning of a word (BEGINS), or 0. */
@@ -211,7 +224,7 @@
   }
 
   function about(document) {
-    const value = (name) => index[name].values[index[name].places[document]];
+    const value = (name) => at(index[name], document);
     const anchor = value("anchor");
     return {
       href: ROOT + value("page") + (anchor && "#" + anchor),

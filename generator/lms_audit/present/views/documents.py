@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from lms_audit.model import Call, Entry, Json, Key, Media, Message, Reasoning, Request, Result, Role, Session
 from lms_audit.present.search import Document, DocumentKind, Source
 from lms_audit.present.text import one_line
-from lms_audit.present.views.book import Book
+from lms_audit.present.views.book import Book, slug, tool_set_path
 from lms_audit.present.views.format import clock, count
 from lms_audit.present.views.ways import way_to
 from lms_audit.read.payload import decode
@@ -39,7 +39,16 @@ class _Teller:
     def __init__(self, book: Book, held: Held) -> None:
         self._book = book
         self._held = held
-        self._told: set[Key] = set()
+        self._told: set[str] = set()
+        """Keys of items, and texts of tools."""
+        self._calls: Counter[str] = Counter()
+        """Request -> calls told so far: an answer may be spread over several messages."""
+        self._made = {
+            (request.session_id, call.result_key, call.id or ""): (request.id, index)
+            for request in book.audit.requests
+            for index, call in enumerate(request.tool_calls)
+        }
+        """(session, message, call id) of a result -> the call it belongs to."""
         self._sessions_with = Counter(
             key for entries in book.audit.conversations.values() for key in {entry.key for entry in entries}
         )
@@ -81,21 +90,20 @@ class _Teller:
         here = f"{page}#m-{entry.key[:12]}"
         others = self._sessions_with[entry.key] - 1
         shared = f"also in {count(others)} other session{'s' if others > 1 else ''}" if others else ""
-        calls = 0
         for part in message.parts:
             if isinstance(part, Media):
                 continue
             path, note = here, ""
             if isinstance(part, Call):
                 text, kind, note = call_text(part.name, part.arguments), DocumentKind.CALL, part.name
-                if answer and calls < len(book.calls(request)):
-                    path = book.call_path(request.id, calls) or here
-                calls += 1
+                if answer:
+                    path = book.call_path(request.id, self._calls[request.id]) or here
+                    self._calls[request.id] += 1
             elif isinstance(part, Result):
                 text, kind = part.text, DocumentKind.RESULT
-                maker = book.result_of.get((entry.key, part.call_id or ""))
-                if maker is not None:
-                    path, note = book.call_path(maker[0].id, maker[1]) or here, maker[0].tool_calls[maker[1]].name
+                made = self._made.get((session.id, entry.key, part.call_id or ""))
+                if made is not None:
+                    path, note = book.call_path(*made) or here, book.requests[made[0]].tool_calls[made[1]].name
             else:
                 text, kind = part.text, _kind(message)
                 note = "reasoning" if isinstance(part, Reasoning) else "" if message.role is Role.USER else message.role
@@ -117,19 +125,20 @@ class _Teller:
         prompt, library = request.prompt, self._book.library
         if prompt is None:
             return
-        page = self._book.session_path(session.id, self._book.part_of.get(request.id, 1)) + "#prompt-audit"
         if prompt.system is not None and prompt.system not in self._told:
             self._told.add(prompt.system)
+            page = self._book.session_path(session.id, self._book.part_of.get(request.id, 1)) + "#prompt-audit"
             for text in library.system_texts(prompt.system):
                 source = self._source(session, prompt.system, text)
                 yield self._document(DocumentKind.PROMPT, text, session, request, page, note="system", source=source)
         if prompt.tools is not None and prompt.tools not in self._told:
             self._told.add(prompt.tools)
             for tool in library.tools(prompt.tools):
-                text = f"{tool.name}\n{tool.description}"
+                text = "\n".join((tool.name, tool.description, *_lines(tool.schema)))
                 if text not in self._told:
                     self._told.add(text)
-                    yield self._document(DocumentKind.PROMPT, text, session, request, page, note="tool offered")
+                    path = f"{tool_set_path(prompt.tools)}#{slug(tool.name)}"
+                    yield self._document(DocumentKind.PROMPT, text, session, request, path, note="tool offered")
 
     def _last_answer(self, session: Session, request: Request) -> Iterator[Document]:
         """An answer that no later request repeats."""
