@@ -16,6 +16,7 @@
   // --- numbers as text: the same words as present/views/format.py ---------------------------------------------------
 
   const span = (ms) => {
+    if (ms > 0 && ms < 500) return "<0:01";
     const seconds = Math.round(ms / 1000);
     const hours = Math.floor(seconds / 3600), minutes = Math.floor(seconds / 60) % 60;
     return hours ? `${number.format(hours)}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;

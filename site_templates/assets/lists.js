@@ -8,7 +8,7 @@
   const WIDTHS = {
     time: 124, title: 220, seconds: 74, span: 74, rate: 72, count: 74, share: 72, id: 110, name: 104, names: 130,
   };
-  const COLUMN_WIDTHS = {session_id: 170, model: 130, status: 84, kind: 80, input_tokens: 84, tool_calls: 78};
+  const COLUMN_WIDTHS = {session_id: 170, model: 130, status: 84, kind: 80, input_tokens: 84, tool_calls: 78, generation_ms: 80, requests: 78};
   const GROWS = {session_id: 3, title: 5, tools: 2, model: 1};
   const UNITS = {seconds: "s", span: "h:m:s"};
   const NUMERIC = new Set(["seconds", "span", "rate", "count", "share"]);
@@ -256,7 +256,7 @@
           delete spec.width;
           spec.widthGrow = GROWS[column.name];
         }
-        if (index === 0 && PHONE.matches) spec.width = Math.round((column.shape === "title" ? 150 : 122) * rem);
+        if (index === 0 && PHONE.matches) spec.width = Math.round((column.shape === "title" ? 150 : 130) * rem);
         if (column.spread) {
           spec.bottomCalc = (_values, items) => rows.spread(column, items.map((item) => item.row));
           spec.bottomCalcFormatter = (cell) => (cell.getValue() ? statistics(column, cell.getValue()) : "");

@@ -179,7 +179,8 @@ def test_tool_names_are_shown_with_how_often_they_were_called(requests: Rows) ->
 
 
 @pytest.mark.parametrize(
-    ("ms", "shown"), [(40_000, "0:40"), (59_600, "1:00"), (727_000, "12:07"), (7_513_000, "2:05:13")]
+    ("ms", "shown"),
+    [(0, "0:00"), (190, "<0:01"), (40_000, "0:40"), (59_600, "1:00"), (727_000, "12:07"), (7_513_000, "2:05:13")],
 )
 def test_spans_are_written_like_a_clock(ms: float, shown: str) -> None:
     assert rows.span(ms) == shown

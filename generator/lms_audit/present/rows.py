@@ -427,6 +427,8 @@ _NUMERIC = frozenset({Shape.SECONDS, Shape.SPAN, Shape.COUNT, Shape.RATE, Shape.
 
 def span(value: float) -> str:
     """``0:42``, ``12:07``, ``2:05:13``: spans of a column stand under one another by their colons."""
+    if 0 < value < 500:
+        return "<0:01"
     seconds = round(value / 1000)
     hours, minutes = seconds // 3600, seconds // 60 % 60
     return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
