@@ -11,9 +11,9 @@ from lms_audit.analyse import analyse
 from lms_audit.correlate.entries import conversations
 from lms_audit.correlate.sessions import sessions
 from lms_audit.model import Audit, ToolCall
-from lms_audit.present.search import Document, DocumentKind
+from lms_audit.present.search import KEPT_ELSEWHERE, Document, DocumentKind
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.documents import KEPT_ELSEWHERE, Held, call_text, documents
+from lms_audit.present.views.documents import Held, call_text, documents
 from lms_audit.read.payload import item_key
 from tests.support import World, assistant, call, result, system, user
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lms_audit.present import search
-from lms_audit.present.search import Document, DocumentKind, build_index
+from lms_audit.present.search import Document, DocumentKind, Source, build_index
 from lms_audit.present.words import distinct, terms
 
 
@@ -73,7 +73,7 @@ def _varints(data: bytes) -> list[int]:
     return values
 
 
-def document(text: str, kind: DocumentKind = DocumentKind.PROMPT, **more: str) -> Document:
+def document(text: str, kind: DocumentKind = DocumentKind.PROMPT, **more: Any) -> Document:
     return Document(kind=kind, text=text, **{"href": "sessions/a/index.html#m-1", "session": "A title", **more})
 
 
@@ -116,6 +116,24 @@ def test_a_document_keeps_its_kind_place_and_words_about_it() -> None:
     shown = [[read.column(name, number) for name in ("page", "anchor", "session", "note")] for number in (0, 1)]
     assert shown == [["sessions/a/index.html", "", "A title", ""], ["sessions/b/index.html", "c-1", "B", "bash"]]
     assert read.index["documents"] == 2
+
+
+def test_a_long_text_that_the_site_holds_is_not_kept_twice() -> None:
+    long = "a long text " * search.KEPT_ELSEWHERE
+    source = Source("s1", 2, 7, '["content"]')
+    documents = [
+        document("first"),
+        Document(kind=DocumentKind.RESULT, text=long, href="x", session="", source=source),
+        Document(kind=DocumentKind.RESULT, text="short text", href="x", session="", source=source),
+        document(long),
+    ]
+    read = Reader(build_index(documents))
+    assert read.texts == ["first", "short text", long]
+    assert read.postings["text"] == [1, 2, 3]
+    assert read.index["held"]["documents"] == [1]
+    assert read.index["held"]["file"]["values"] == ["s1/2"]
+    assert read.index["held"]["item"] == [7]
+    assert read.index["held"]["way"]["values"] == ['["content"]']
 
 
 def test_what_is_left_out_of_a_very_long_text_is_said() -> None:

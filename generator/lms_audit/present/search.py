@@ -33,6 +33,10 @@ FOLDER = "fulltext"
 TEXT_LIMIT = 256 * 1024
 """Characters of one document that are indexed; what is left out is counted and shown."""
 
+KEPT_ELSEWHERE = 2000
+"""Characters from which on a text with a source is read from there. Nine tenths of all text are in such texts; the
+others, which most results are, come from small parts of the index's own."""
+
 TERMS_PART = 64 * 1024
 TEXT_PART = 128 * 1024
 """Bytes of a part before it is deflated, about."""
@@ -77,7 +81,7 @@ class Document(Struct, frozen=True, kw_only=True):
     note: str = ""
     """What else to say: the tool's name, ``also in 3 other sessions`` …"""
     source: Source | None = None
-    """Where the browser finds the text; ``None``: the index keeps it itself."""
+    """Where the browser finds the text, if it is a long one; ``None``: the index keeps it itself."""
 
 
 class _Column:
@@ -163,7 +167,7 @@ def build_index(documents: Iterable[Document]) -> dict[str, bytes]:
         characters += len(document.text)
         for word in distinct(text):
             postings[word].append(number)
-        if document.source is None:
+        if document.source is None or len(text) < KEPT_ELSEWHERE:
             texts.add(text)
         else:
             held.add(number, document.source)

@@ -15,16 +15,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from lms_audit.model import Call, Entry, Json, Key, Media, Message, Reasoning, Request, Result, Role, Session
-from lms_audit.present.search import Document, DocumentKind, Source
+from lms_audit.present.search import KEPT_ELSEWHERE, Document, DocumentKind, Source
 from lms_audit.present.text import one_line
 from lms_audit.present.views.book import Book, slug, tool_set_path
 from lms_audit.present.views.format import clock, count
 from lms_audit.present.views.ways import way_to
 from lms_audit.read.payload import decode
-
-KEPT_ELSEWHERE = 2000
-"""Characters from which on a text is read from its session's data file. Nine tenths of all text are in such texts; the
-others, which most results are, come from small parts of the search's own."""
 
 Held = Mapping[str, Mapping[Key, tuple[int, int]]]
 """Session -> stored item -> the part of the session's data file that has it, and its place among that part's items."""
