@@ -1,82 +1,18 @@
 "use strict";
 // The interactive list: filters with counts, a grid of virtual rows, percentiles of the selection, and the address that
-// restores it all. The grid is Tabulator; what is selected and counted is lists-data.js. Log text becomes text nodes only.
+// restores it all. The grid is Tabulator; what is selected and counted is lists-data.js, how a cell looks lists-cells.js.
 (() => {
   const audit = window.lmsAudit;
   const lists = audit.lists;
-  const STATS = [["n", "n"], ["total", "Total"], ["median", "Median"], ["p95", "P95"], ["p99", "P99"]];
+  const {make, day, content, statistics, STATS, NUMERIC} = lists.cells;
   const WIDTHS = {
     time: 124, title: 220, seconds: 74, span: 74, rate: 72, count: 74, share: 72, id: 110, name: 104, names: 130,
   };
   const COLUMN_WIDTHS = {session_id: 170, model: 130, status: 84, kind: 80, input_tokens: 84, tool_calls: 78, generation_ms: 80, requests: 78};
   const GROWS = {session_id: 3, title: 5, tools: 2, model: 1};
   const UNITS = {seconds: "s", span: "h:m:s"};
-  const NUMERIC = new Set(["seconds", "span", "rate", "count", "share"]);
   const DAY_BARS = 60;
   const PHONE = matchMedia("(max-width: 44.9375em)");
-
-  const make = (tag, attributes = {}, ...children) => {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (name in node && typeof value !== "string") node[name] = value;
-      else node.setAttribute(name, value);
-    }
-    node.append(...children);
-    return node;
-  };
-
-  const dayWords = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "short", timeZone: "UTC"});
-  const day = (number) => dayWords.format(number * 86400000);
-  const clock = (at) => `${lists.iso(at).slice(11, 19)}`;
-
-  // --- cells --------------------------------------------------------------------------------------------------------
-
-  const numeric = (shape, value, rough) => {
-    const [whole, fraction] = lists.parts[shape](value, rough);
-    const node = make("span", {class: "al-num"}, whole);
-    if (fraction !== null) node.append(make("span", {class: "al-frac"}, fraction));
-    return node;
-  };
-
-  const content = (rows, column, row) => {
-    const value = column.values[row];
-    if (value === null) return make("span", {class: "al-unknown"}, column.missing);
-    if (NUMERIC.has(column.shape)) {
-      const rough = column.clock && column.clock[row] === "1";
-      const node = numeric(column.shape, value, rough);
-      if (rough) node.title = "from the clock of the log, ±1 s";
-      else if (column.shape === "seconds" || column.shape === "span") node.title = lists.duration(value);
-      return node;
-    }
-    if (column.shape === "time") {
-      const node = make("span", {class: "al-time"}, make("span", {class: "al-day"}, day(Math.floor(value / 86400000))), " ", clock(value));
-      node.title = lists.iso(value).replace("T", " ");
-      return node;
-    }
-    const shown = column.shape === "id" ? value.slice(0, 12) : lists.text(column, row);
-    const node = make("span", {}, shown);
-    node.title = column.isName && column.labels !== column.names ? `${shown}\n${lists.raw(column, row)}` : shown;
-    if (column.name === "status") node.className = `al-status al-status--${/^(completed|cancelled|error|incomplete)$/.exec(shown)?.[0] || "mixed"}`;
-    if (shown === "none" || shown === "main") node.classList.add("al-quiet");
-    return node;
-  };
-
-  const statistics = (column, found) => {
-    const block = make("span", {class: "al-stats"});
-    for (const [name] of STATS) {
-      const value = found[name];
-      const line = make("span", {class: "al-stat", "data-stat": name});
-      if (name === "n") line.append(make("span", {class: "al-num"}, lists.number(value)));
-      else if (value === null) line.append(make("span", {class: "al-unknown"}, found.n ? "–" : "not logged"));
-      else if (name === "total" && !["rate", "share", "span"].includes(column.shape)) {
-        line.append(make("span", {class: "al-num"}, column.shape === "seconds" ? lists.duration(value) : lists.compact(value)));
-      } else line.append(numeric(column.shape, column.shape === "count" && value >= 100 ? Math.round(value) : value, column.roughOnly));
-      if (value !== null) line.dataset.value = String(value);
-      if (name === "total" && column.of) line.title = "tokens of the selection ÷ their time";
-      block.append(line);
-    }
-    return block;
-  };
 
   // --- the list -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lms_audit.analyse.report import Report
-from lms_audit.present import rows
+from lms_audit.present import rows, rows_plain
 from lms_audit.present.rows import Rows
 from tests.listing import FORMULA, HOSTILE, client_name, report, request_link
 
@@ -149,7 +149,7 @@ def test_a_session_row_has_its_figures_its_tools_and_how_its_requests_ended(run:
 
 
 def test_the_plain_table_shows_the_first_requests_and_says_what_is_left_out(requests: Rows) -> None:
-    plain = rows.plain(requests, 50)
+    plain = rows_plain.plain(requests, 50)
     assert (plain.shown, plain.total) == (50, 214)
     assert plain.quiet == "26 requests that run no model"
     assert len({len(line) for line in (plain.heads, *plain.lines)}) == 1
@@ -159,7 +159,7 @@ def test_the_plain_table_shows_the_first_requests_and_says_what_is_left_out(requ
 
 
 def test_the_plain_table_of_sessions_is_complete(run: Report, sessions: Rows) -> None:
-    plain = rows.plain(sessions)
+    plain = rows_plain.plain(sessions)
     assert plain.shown == plain.total == len(run.audit.sessions)
     assert plain.lines[0][0].text == " ".join(HOSTILE.replace("\u202e", "").split())
     assert "2:05:13" in {cell.text for cell in plain.lines[0]}
@@ -168,11 +168,11 @@ def test_the_plain_table_of_sessions_is_complete(run: Report, sessions: Rows) ->
 def test_an_empty_run_is_a_list_without_rows() -> None:
     made = rows.request_rows(report(0), lambda _: None, client_name)
     assert unpacked(rows.script(made), "requests")["count"] == 0
-    assert rows.plain(made).lines == ()
+    assert rows_plain.plain(made).lines == ()
 
 
 def test_tool_names_are_shown_with_how_often_they_were_called(requests: Rows) -> None:
-    cells = {line[2].text for line in rows.plain(requests).lines}
+    cells = {line[2].text for line in rows_plain.plain(requests).lines}
     assert "none" in cells
     assert any("×" in text for text in cells)
     assert any(FORMULA in text for text in cells)
@@ -183,9 +183,9 @@ def test_tool_names_are_shown_with_how_often_they_were_called(requests: Rows) ->
     [(0, "0:00"), (190, "<0:01"), (40_000, "0:40"), (59_600, "1:00"), (727_000, "12:07"), (7_513_000, "2:05:13")],
 )
 def test_spans_are_written_like_a_clock(ms: float, shown: str) -> None:
-    assert rows.span(ms) == shown
+    assert rows_plain.span(ms) == shown
 
 
 @pytest.mark.parametrize(("ms", "clock", "shown"), [(640, False, "0.64"), (9_996, False, "10.0"), (12_000, True, "12")])
 def test_seconds_have_the_digits_worth_reading(ms: float, clock: bool, shown: str) -> None:
-    assert rows.seconds(ms, clock=clock) == shown
+    assert rows_plain.seconds(ms, clock=clock) == shown

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from lms_audit.analyse.figures import percentile, runs_model
 from lms_audit.analyse.report import Report
 from lms_audit.model import Request
-from lms_audit.present import rows, text
+from lms_audit.present import rows, rows_plain, text
 from lms_audit.present.resources import resources
 from tests.listing import FORMULA, HOSTILE, client_name, report, request_link
 
@@ -50,7 +50,7 @@ def write(held: Report, folder: Path) -> Path:
     shutil.copytree(resources() / "assets", folder / "assets")
     (folder / "data").mkdir()
     made = {
-        "requests": (rows.request_rows(held, request_link(held).get, client_name), rows.PLAIN_REQUESTS),
+        "requests": (rows.request_rows(held, request_link(held).get, client_name), rows_plain.PLAIN_REQUESTS),
         "sessions": (rows.session_rows(held, lambda name: f"sessions/{name}/index.html", client_name), None),
     }
     templates = Environment(
@@ -59,7 +59,7 @@ def write(held: Report, folder: Path) -> Path:
     for name, (listed, most) in made.items():
         (folder / "data" / f"{name}.js").write_bytes(rows.script(listed))
         partial = templates.get_template(f"partials/list_{name}.html.j2")
-        body = partial.render(root="../", **{f"{name}_listing": rows.plain(listed, most)})
+        body = partial.render(root="../", **{f"{name}_listing": rows_plain.plain(listed, most)})
         assert "\n\n" not in body
         (folder / name).mkdir()
         (folder / name / "index.html").write_text(PAGE.replace("BODY", body), "utf-8")
