@@ -1,15 +1,17 @@
-"""A request while its lines are being gathered."""
+"""A request while its lines are being gathered.
+
+A ``Draft`` is what surely belongs to one HTTP call: its request line, its running line. A ``Run`` is what the server
+then did, as far as later lines can be told apart: engine tasks, packets, the end. When better evidence shows that two
+drafts were given each other's runs, the runs change places as a whole.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from lms_audit.correlate.engine_task import EngineTask, Note
 from lms_audit.model import Api, LineRange, Millis, Prompt, Status, TimelineEvent
-from lms_audit.read.events import (
-    Answer,
-    Event,
-    PromptCount,
-    Summary,
-    Timing,
-)
+from lms_audit.read.events import Answer, PromptCount, Summary
 
 GENERATION = {
     "/v1/chat/completions": Api.CHAT,
@@ -41,44 +43,55 @@ def api_of(method: str | None, path: str) -> Api:
     return known if known is not None and method in (None, "POST") else Api.OTHER
 
 
-class Engine:
-    """What the engine said of one task."""
+class Run:
+    """What the server did for a request."""
 
-    def __init__(self, slot: int | None, task: int | None) -> None:
-        self.slot = slot
-        self.task = task
-        self.launched_at: Millis | None = None
-        self.prompt_tokens: int | None = None
-        self.cache_tokens: int | None = None
-        self.context: int | None = None
-        self.evaluated: int | None = None
-        self.prompt_ms: float | None = None
-        self.eval_ms: float | None = None
-        self.eval_tokens: int | None = None
-        self.tokens_per_second: float | None = None
-        self.draft_accepted: int | None = None
-        self.draft_generated: int | None = None
-        self.released = False
-        self.failed: str | None = None
-
-    def add(self, timing: Timing) -> None:
-        """Takes over what a timing block says; a block may come in two parts."""
-        for mine, theirs in (
-            ("evaluated", timing.prompt_tokens),
-            ("prompt_ms", timing.prompt_ms),
-            ("eval_ms", timing.eval_ms),
-            ("eval_tokens", timing.eval_tokens),
-            ("tokens_per_second", timing.tokens_per_second),
-            ("draft_accepted", timing.draft_accepted),
-            ("draft_generated", timing.draft_generated),
-        ):
-            if theirs is not None:
-                setattr(self, mine, theirs)
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        """The request it is thought to be for."""
+        self.tag: str | None = None
+        self.first_token_at: Millis | None = None
+        self.progress: tuple[Millis, Millis, float, int] | None = None
+        """First and last progress line, the last percentage, and how many lines there were."""
+        self.progress_shared = False
+        """Progress lines came while another request of the model was at work: they measure nothing."""
+        self.begin_at: Millis | None = None
+        self.finished_at: Millis | None = None
+        self.answered_at: Millis | None = None
+        """Time of the prediction."""
+        self.disconnected_at: Millis | None = None
+        self.presumed = False
+        """That it was its client who left is only concluded from all others having ended well."""
+        self.hung_up = False
+        """Its client has closed the connection after the end, as clients do."""
+        self.failed_at: Millis | None = None
+        self.answers: list[Answer] = []
+        """Packets, file by file, or one prediction."""
+        self.predicted = False
+        self.has_packets = False
+        self.accumulated: str | None = None
+        self.calls_line: str | None = None
+        self.tasks: list[EngineTask] = []
+        self.counts: list[PromptCount] = []
+        self.summary: Summary | None = None
+        self.thinking_ms: float | None = None
+        self.redacted = False
+        self.errors: list[str] = []
+        self.closed = False
+        """Nothing more is expected, save late lines."""
+        self.notes: list[Note] = []
 
     @property
-    def timed(self) -> bool:
-        """Its timing has been printed."""
-        return self.eval_ms is not None or self.prompt_ms is not None
+    def task(self) -> EngineTask | None:
+        """The engine task that did the work: the last one with a timing, else the last."""
+        timed = [task for task in self.tasks if task.timed]
+        return timed[-1] if timed else self.tasks[-1] if self.tasks else None
+
+    @property
+    def ended_at(self) -> Millis | None:
+        """When it ended: a disconnect ends it, whatever comes late; then the first line that says so."""
+        ends = (self.disconnected_at, self.failed_at, self.finished_at, self.answered_at)
+        return next((at for at in ends if at is not None), None)
 
 
 class Draft:
@@ -87,7 +100,6 @@ class Draft:
     def __init__(self, number: int, at: Millis, api: Api | None) -> None:
         self.number = number
         self.first_at = at
-        self.last_at = at
         self.api = api
         self.method: str | None = None
         self.path: str | None = None
@@ -95,8 +107,12 @@ class Draft:
         self.stream: bool | None = None
         self.prompt: Prompt | None = None
         self.truncated = False
+        self.media = False
+        """Its body holds images or files."""
         self.redacted = False
         self.precise = False
+        self.old = False
+        """Written by 0.2, whose ``usage`` is wrong."""
 
         self.received_at: Millis | None = None
         self.running_at: Millis | None = None
@@ -104,39 +120,26 @@ class Draft:
         """Messages as the running line counts them."""
         self.running_family: str | None = None
         self.streaming_at: Millis | None = None
-        self.first_token_at: Millis | None = None
-        self.progress: tuple[Millis, Millis] | None = None
-        """First and last progress line, where the last says 100 % and no other request was in flight."""
-        self.begin_at: Millis | None = None
-        self.finished_at: Millis | None = None
-        self.answered_at: Millis | None = None
-        """Time of the prediction."""
-        self.disconnected_at: Millis | None = None
-        self.failed_at: Millis | None = None
-
-        self.tag: str | None = None
-        self.answers: list[Answer] = []
-        """Packets, file by file, or one prediction."""
-        self.predicted = False
-        self.has_packets = False
-        self.accumulated: str | None = None
-        self.calls_line: str | None = None
-        self.engines: list[Engine] = []
-        self.counts: list[PromptCount] = []
-        self.summary: Summary | None = None
-        self.thinking_ms: float | None = None
+        self.model_tag: str | None = None
+        """Model tag of its own running line."""
         self.embedded = False
         self.listed = False
-        self.errors: list[str] = []
-        self.closed = False
-        """Nothing more is expected, save late lines."""
+        self.superseded = False
+        """Another request continues its conversation, so that it must have ended by then."""
+        self.run = Run(self)
+
         self.evidence: list[str] = []
         self.rivals: set[int] = set()
         """Numbers of drafts whose lines may have been taken for this one's, or the other way round."""
-        self.timeline: list[TimelineEvent] = []
-        self.source: list[LineRange] = []
+        self.notes: list[Note] = []
+        self.last_at = at
 
     # -- what it is waiting for
+
+    @property
+    def tag(self) -> str | None:
+        """Model tag of its lines."""
+        return self.model_tag if self.model_tag is not None else self.run.tag
 
     @property
     def generates(self) -> bool:
@@ -146,31 +149,24 @@ class Draft:
     @property
     def waiting(self) -> bool:
         """Received, and no execution line yet."""
-        return self.generates and not self.closed and self.running_at is None and self.streaming_at is None
+        return self.generates and not self.run.closed and not self.started
+
+    @property
+    def started(self) -> bool:
+        """An execution line has come."""
+        return self.running_at is not None or self.streaming_at is not None
 
     @property
     def in_flight(self) -> bool:
         """Being worked on, as far as the log says."""
-        return self.generates and not self.closed
+        return self.generates and not self.run.closed
 
     @property
-    def engine(self) -> Engine | None:
-        """The engine task that did the work: the last one with a timing, else the last."""
-        timed = [engine for engine in self.engines if engine.timed]
-        return timed[-1] if timed else self.engines[-1] if self.engines else None
+    def task(self) -> EngineTask | None:
+        """The engine task that did the work."""
+        return self.run.task
 
     # -- gathering
-
-    def note(self, event: Event, file: str, name: str, detail: str = "") -> None:
-        """Adds an event to the timeline and to the evidence."""
-        where = LineRange(file, event.line, event.end_line)
-        self.timeline.append(TimelineEvent(event.at, name, detail, where))
-        self.last_at = max(self.last_at, event.at)
-        if self.source and self.source[-1].file == file and event.line <= self.source[-1].last_line + 1:
-            last = self.source[-1]
-            self.source[-1] = LineRange(file, last.first_line, max(last.last_line, event.end_line))
-        else:
-            self.source.append(where)
 
     def prove(self, evidence: str) -> None:
         """Remembers what bound a line to this request."""
@@ -179,17 +175,44 @@ class Draft:
 
     def status(self) -> Status:
         """How it ended. A disconnect after the end is normal; an error that a second engine task made good is none."""
-        ended = self.finished_at is not None or self.answered_at is not None
-        if self.summary is not None and self.summary.outcome == "cancelled":
+        run = self.run
+        if run.summary is not None and run.summary.outcome == "cancelled":
             return Status.CANCELLED
-        if self.failed_at is not None or (self.summary is not None and self.summary.outcome == "error"):
+        if run.failed_at is not None or (run.summary is not None and run.summary.outcome == "error"):
             return Status.ERROR
-        if self.disconnected_at is not None:
+        if run.disconnected_at is not None:
             return Status.CANCELLED
-        if self.errors and not ended:
+        ended = run.finished_at is not None or run.answered_at is not None
+        if run.errors and not ended:
             return Status.ERROR
-        if ended or self.embedded or (self.summary is not None and self.summary.outcome == "done"):
-            return Status.COMPLETED
-        if self.api is Api.OTHER:
+        done = run.summary is not None and run.summary.outcome == "done"
+        if ended or done or self.embedded or self.api is Api.OTHER:
             return Status.COMPLETED
         return Status.INCOMPLETE
+
+    # -- what it leaves
+
+    def all_notes(self) -> list[Note]:
+        """Every line bound to it, in log order."""
+        notes = [*self.notes, *self.run.notes, *(note for task in self.run.tasks for note in task.notes)]
+        return sorted(notes, key=lambda note: note.place)
+
+    def timeline(self) -> tuple[TimelineEvent, ...]:
+        """Its events in order of time."""
+        events = (TimelineEvent(note.at, note.name, note.detail, note.ranges[0]) for note in self.all_notes())
+        return tuple(sorted(events, key=lambda event: event.at))
+
+    def source(self) -> tuple[LineRange, ...]:
+        """The lines it was read from, neighbours joined."""
+        return _joined(where for note in self.all_notes() for where in note.ranges)
+
+
+def _joined(ranges: Iterable[LineRange]) -> tuple[LineRange, ...]:
+    found: list[LineRange] = []
+    for where in ranges:
+        last = found[-1] if found else None
+        if last is not None and last.file == where.file and last.first_line <= where.first_line <= last.last_line + 1:
+            found[-1] = LineRange(last.file, last.first_line, max(last.last_line, where.last_line))
+        else:
+            found.append(where)
+    return tuple(found)

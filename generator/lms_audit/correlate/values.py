@@ -50,7 +50,7 @@ def _ids(drafts: tuple[Draft, ...]) -> list[str]:
     for draft in drafts:
         prompt = draft.prompt
         said = (prompt.count, prompt.size, prompt.system, prompt.tools, prompt.params) if prompt is not None else None
-        chat = next((answer.chat_id for answer in draft.answers if answer.chat_id), None) if said is None else None
+        chat = next((answer.chat_id for answer in draft.run.answers if answer.chat_id), None) if said is None else None
         text = repr((draft.first_at, draft.method, draft.path, draft.requested_model, said, chat))
         name = blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
         count = seen[name] = seen.get(name, 0) + 1
@@ -59,7 +59,8 @@ def _ids(drafts: tuple[Draft, ...]) -> list[str]:
 
 
 def _request(draft: Draft, ids: list[str]) -> Request:
-    answer = join_answers(draft.answers) if draft.answers else None
+    run = draft.run
+    answer = join_answers(run.answers) if run.answers else None
     status = draft.status()
     values = _Values()
     _tokens(values, draft, answer, status)
@@ -67,17 +68,16 @@ def _request(draft: Draft, ids: list[str]) -> Request:
     text, source = _text(draft, answer)
     calls = tool_calls(answer.calls) if answer is not None else ()
     if calls:
-        values.provenance["tool_calls"] = Source.PREDICTION if draft.predicted else Source.PACKETS
+        values.provenance["tool_calls"] = Source.PREDICTION if run.predicted else Source.PACKETS
     known = answer is not None and status is Status.COMPLETED
-    if not known and draft.calls_line is not None and draft.calls_line == "[]":
+    if not known and run.calls_line == "[]":
         known = True
-    finished = _end(draft)
     runs_model = draft.api is not Api.OTHER
     return Request(
         id=ids[draft.number],
         session_id=None,
         received_at=draft.received_at,
-        finished_at=finished,
+        finished_at=run.ended_at,
         precise=draft.precise,
         method=draft.method,
         endpoint=draft.path.partition("?")[0] if draft.path is not None else None,
@@ -97,14 +97,14 @@ def _request(draft: Draft, ids: list[str]) -> Request:
         response_reasoning=answer.reasoning or None if answer is not None else None,
         response_source=source,
         chat_id=answer.chat_id if answer is not None else None,
-        errors=tuple(dict.fromkeys(draft.errors)),
+        errors=tuple(dict.fromkeys(run.errors)),
         truncated_by_log=draft.truncated,
-        redacted=draft.redacted,
-        source=tuple(draft.source),
+        redacted=draft.redacted or run.redacted,
+        source=draft.source(),
         prompt=draft.prompt,
         evidence=tuple(draft.evidence),
         candidates=tuple(ids[number] for number in sorted(draft.rivals)),
-        timeline=tuple(sorted(draft.timeline, key=lambda event: event.at)),
+        timeline=draft.timeline(),
     )
 
 
@@ -129,7 +129,7 @@ def _usage(draft: Draft, answer: Answer | None, status: Status) -> Usage:
     usage = answer.usage if answer is not None and answer.usage is not None else Usage()
     if status is not Status.COMPLETED and not usage.input and not usage.output:
         return Usage()  # a cancelled request says 0/0/0
-    if draft.method == "POST" and draft.precise and (not usage.input or usage.input == usage.output):
+    if draft.old and (not usage.input or usage.input == usage.output):
         return Usage(output=usage.output, reasoning=usage.reasoning)  # 0.2 wrote 0, later the output once more
     return usage
 
@@ -137,8 +137,8 @@ def _usage(draft: Draft, answer: Answer | None, status: Status) -> Usage:
 def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status) -> None:
     usage = _usage(draft, answer, status)
     stats = answer.stats if answer is not None and answer.stats is not None else Stats()
-    engine, summary = draft.engine, draft.summary
-    totals = [count.total for count in draft.counts if count.total is not None]
+    engine, summary = draft.task, draft.run.summary
+    totals = [count.total for count in draft.run.counts if count.total is not None]
     total = (
         engine.prompt_tokens
         if engine is not None and engine.prompt_tokens is not None
@@ -164,10 +164,10 @@ def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status
     values.take("reasoning_tokens", (usage.reasoning, Source.USAGE), (stats.reasoning, Source.STATS))
     evaluated = engine.evaluated if engine is not None else None
     if evaluated is None:
-        evaluated = next((count.evaluated for count in reversed(draft.counts) if count.evaluated is not None), None)
+        evaluated = next((count.evaluated for count in reversed(draft.run.counts) if count.evaluated is not None), None)
     known_input = total if total is not None else usage.input
     cached = max(known_input - evaluated, 0) if known_input is not None and evaluated is not None else None
-    logged = next((count.cached for count in reversed(draft.counts) if count.cached is not None), None)
+    logged = next((count.cached for count in reversed(draft.run.counts) if count.cached is not None), None)
     values.take(
         "cached_tokens",
         (cached, Source.ENGINE),
@@ -176,7 +176,7 @@ def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status
         (usage.cached, Source.USAGE),
     )
     values.take("evaluated_tokens", (evaluated, Source.ENGINE))
-    contexts = [count.context for count in draft.counts if count.context is not None]
+    contexts = [count.context for count in draft.run.counts if count.context is not None]
     slot = engine.context if engine is not None else None
     values.take("context_length", (slot, Source.ENGINE), (contexts[-1] if contexts else None, Source.ENGINE))
     accepted = engine.draft_accepted if engine is not None else None
@@ -187,10 +187,10 @@ def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status
 
 def _times(values: _Values, draft: Draft, answer: Answer | None) -> None:
     stats = answer.stats if answer is not None and answer.stats is not None else Stats()
-    engine, summary = draft.engine, draft.summary
-    end = _end(draft)
+    engine, summary = draft.task, draft.run.summary
+    end = draft.run.ended_at
     start = draft.received_at
-    progress = float(draft.progress[1] - draft.progress[0]) if draft.progress is not None else None
+    progress = _progress(draft)
     values.take(
         "prompt_ms", (engine.prompt_ms if engine is not None else None, Source.ENGINE), (progress, Source.CLOCK)
     )
@@ -199,19 +199,21 @@ def _times(values: _Values, draft: Draft, answer: Answer | None) -> None:
         answering = round(stats.generation_ms - stats.ttft_ms, 3)
     elif stats.generation_ms is not None:
         answering = stats.generation_ms  # MLX counts without the time to the first token
-    span = _span(draft.first_token_at, end)
+    span = _span(draft.run.first_token_at, end)
     generation = engine.eval_ms if engine is not None else None
     values.take("generation_ms", (generation, Source.ENGINE), (answering, Source.STATS), (span, Source.CLOCK))
     values.take(
         "ttft_ms",
         (stats.ttft_ms, Source.STATS),
         (summary.ttft_ms if summary is not None else None, Source.ENGINE),
-        (_span(start, draft.first_token_at), Source.CLOCK),
+        (_span(start, draft.run.first_token_at), Source.CLOCK),
     )
     values.take("elapsed_ms", (_span(start, end), Source.CLOCK))
-    launched = next((engine.launched_at for engine in draft.engines if engine.launched_at is not None), draft.begin_at)
+    launched = next(
+        (engine.launched_at for engine in draft.run.tasks if engine.launched_at is not None), draft.run.begin_at
+    )
     values.take("queue_ms", (_span(draft.running_at, launched), Source.CLOCK))
-    values.take("thinking_ms", (draft.thinking_ms, Source.STATS))
+    values.take("thinking_ms", (draft.run.thinking_ms, Source.STATS))
     output = values.values["output_tokens"]
     rate = None
     if output and span is not None and span >= MIN_SPAN_MS and generation is None and answering is None:
@@ -225,12 +227,13 @@ def _times(values: _Values, draft: Draft, answer: Answer | None) -> None:
     )
 
 
-def _end(draft: Draft) -> int | None:
-    """When it ended: a disconnect ends it, whatever comes late; then the first line that says so."""
-    for at in (draft.disconnected_at, draft.failed_at, draft.finished_at, draft.answered_at):
-        if at is not None:
-            return at
-    return None
+def _progress(draft: Draft) -> float | None:
+    """Time from the first to the last progress line, where no other request's lines were among them."""
+    run = draft.run
+    if run.progress is None or run.progress_shared:
+        return None
+    first, last, percent, count = run.progress
+    return float(last - first) if percent >= 100 and count >= 2 else None
 
 
 def _span(start: int | None, end: int | None) -> float | None:
@@ -239,10 +242,12 @@ def _span(start: int | None, end: int | None) -> float | None:
 
 def _text(draft: Draft, answer: Answer | None) -> tuple[str | None, ResponseSource | None]:
     if answer is not None and (answer.text is not None or answer.calls or answer.reasoning):
-        source = ResponseSource.PREDICTION if draft.predicted or not draft.has_packets else ResponseSource.PACKETS
+        source = (
+            ResponseSource.PREDICTION if draft.run.predicted or not draft.run.has_packets else ResponseSource.PACKETS
+        )
         return answer.text or "", source
-    if draft.accumulated is not None:
-        return draft.accumulated, ResponseSource.ACCUMULATED
+    if draft.run.accumulated is not None:
+        return draft.run.accumulated, ResponseSource.ACCUMULATED
     return None, None
 
 

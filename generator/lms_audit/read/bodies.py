@@ -29,6 +29,7 @@ _NAME = re.compile(rb'\n  "((?:[^"\\\n]|\\.)*)": ?')
 _BODY_END = re.compile(rb"\n\}(?=\r?\n|\r?\Z)")
 _ELEMENT = re.compile(rb"[\[,]\r?\n    (?=\S)")
 _CLOSED = re.compile(rb"\r?\n  \]")
+_MEDIA = re.compile(rb";base64,|\"type\": \"(?:input_)?(?:image|file|document|audio)")
 _CLOSE = re.compile(rb"\r?\n\}")
 
 
@@ -39,7 +40,7 @@ class _CutError(Exception):
 class _Layout:
     """Where the elements of an earlier body end, to recognise them in the next one."""
 
-    __slots__ = ("data", "ends", "first_mark", "keys", "list_at", "list_name", "ordinal")
+    __slots__ = ("data", "ends", "first_mark", "first_media", "keys", "list_at", "list_name", "ordinal")
 
     def __init__(self, data: bytes, ordinal: int) -> None:
         self.data = data
@@ -49,6 +50,9 @@ class _Layout:
         self.ends: list[int] = []
         self.keys: list[Key] = []
         self.first_mark: int | None = None
+        """The first element that holds the mark of a shortened string."""
+        self.first_media: int | None = None
+        """The first element that holds an image or a file."""
 
 
 class BodyReader:
@@ -143,6 +147,7 @@ class BodyReader:
             complete=complete,
             truncated=parts.marked or layout.first_mark is not None,
             size=len(data),
+            media=layout.first_media is not None,
         )
         return body, layout
 
@@ -201,6 +206,8 @@ class BodyReader:
                 at = layout.ends[-1]
                 if base.first_mark is not None and base.first_mark < kept:
                     layout.first_mark = base.first_mark
+                if base.first_media is not None and base.first_media < kept:
+                    layout.first_media = base.first_media
         if not layout.ends:
             if data[at : at + 2] == b"[]":
                 return at + 2
@@ -218,6 +225,8 @@ class BodyReader:
             raw = data[start:end]
             if layout.first_mark is None and MARK in raw:
                 layout.first_mark = len(layout.keys)
+            if layout.first_media is None and _MEDIA.search(raw) is not None:
+                layout.first_media = len(layout.keys)
             layout.keys.append(self._key(raw))
             layout.ends.append(end)
             at = end

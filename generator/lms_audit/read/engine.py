@@ -22,7 +22,7 @@ TASK = re.compile(
     # slot update_slots: id 0 | task 8 | new prompt, n_ctx_slot = 32768, n_keep = 0, task.n_tokens = 4210
     r"|new\sprompt,(?:\sn_ctx_slot\s=\s(?P<context>\d+),)?.*?task\.n_tokens\s=\s(?P<prompt>\d+)"
     # slot operator(): id 0 | task 8 | cached n_tokens = 3797, memory_seq_rm [3797, end)      (early 2026: n_tokens = …)
-    r"|n_tokens\s=\s(?P<cache>\d+),\smemory_seq_rm"
+    r"|(?:cached\s)?n_tokens\s=\s(?P<cache>\d+),\smemory_seq_rm"
     # slot update_slots: id 0 | task 8 | restored context checkpoint (pos_min = 0, … n_past = 3797, …
     r"|restored\scontext\scheckpoint.*?n_past\s=\s(?P<past>\d+)"
     # slot release: id 3 | task 0 | stop processing: n_tokens = 952, truncated = 0
@@ -35,6 +35,8 @@ ASSIGNED = re.compile(r"server\sassigned\sslot\s(?P<slot>\d+)\sto\stask\s(?P<tas
 CANCEL = re.compile(r"cancel\stask,\sid_task\s=\s(?P<task>\d+)")
 # srv send_error: task id = 4006, error: request (40960 tokens) exceeds the available context size (32768 tokens), …
 TASK_ERROR = re.compile(r"send_error:\stask\sid\s=\s(?P<task>\d+),\serror:\s(?P<text>.+)")
+# 1.31.209.798 I slot print_timing: …   (minutes, seconds, milliseconds, microseconds since the engine was started)
+UPTIME = re.compile(r"(?P<minutes>\d+)\.(?P<seconds>\d\d)\.(?P<ms>\d{3})\.\d{3}\x20[A-Z]\x20")
 PRINT_TIMING = re.compile(r"slot\s+print_timing:\s+" + IDS)
 # prompt eval time =    2160.85 ms /   132 tokens (   16.37 ms per token,    61.09 tokens per second)
 #        eval time =   29868.35 ms /   130 runs   (  229.76 ms per token,     4.35 tokens per second)
@@ -108,6 +110,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._open: tuple[int, int] | None = None
+        self._start: Millis | None = None
         self._draft = False
         """The block at hand times the draft model, which did not write the answer."""
 
@@ -127,6 +130,7 @@ class Engine:
                     if timing:
                         events.append(self._timing(timing, at, first, last))
                     self._open, timing = ids, {}
+                self._start = _start(row, at)
             perf = PERF.match(row)
             begins = not timing
             if perf is not None:
@@ -140,12 +144,13 @@ class Engine:
         if timing:
             events.append(self._timing(timing, at, first, last))
         if not talk:
-            self._open, self._draft = None, False
+            self._open, self._start, self._draft = None, None, False
         return events, talk
 
     def _timing(self, timing: _Block, at: Millis, line: int, end_line: int) -> Timing:
         slot, task = self._open or (None, None)
-        return Timing(at=at, line=line, end_line=end_line, slot=slot, task=task, **timing)
+        start = self._start
+        return Timing(at=at, line=line, end_line=end_line, slot=slot, task=task, engine_start=start, **timing)
 
 
 class _Block(TypedDict, total=False):
@@ -159,6 +164,14 @@ class _Block(TypedDict, total=False):
     total_ms: float
     draft_accepted: int
     draft_generated: int
+
+
+def _start(row: str, at: Millis) -> Millis | None:
+    """When the engine was started, where a line tells its uptime."""
+    match = UPTIME.match(row)
+    if match is None:
+        return None
+    return at - ((int(match["minutes"]) * 60 + int(match["seconds"])) * 1000 + int(match["ms"]))
 
 
 def _time(row: str, timing: _Block) -> bool:
@@ -207,11 +220,13 @@ def _task(row: str, where: Place) -> AnyEvent | None:
             task=int(match["task"]),
             tokens=int(value) if value.isdigit() else None,
             context=int(match["context"]) if match["context"] else None,
+            engine_start=_start(row, where["at"]),
         )
     if (match := ASSIGNED.search(row)) is not None:
         return Task(**where, step="assigned", slot=int(match["slot"]), task=int(match["task"]))
     if (match := CANCEL.search(row)) is not None:
-        return Task(**where, step="cancel", slot=None, task=int(match["task"]))
+        start = _start(row, where["at"])
+        return Task(**where, step="cancel", slot=None, task=int(match["task"]), engine_start=start)
     if (match := TASK_ERROR.search(row)) is not None:
         return Failed(**where, tag=None, text=match["text"].strip(), task=int(match["task"]))
     return None

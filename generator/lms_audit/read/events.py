@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from lms_audit.model import Class, Key, LogSettings, Millis, Problem, Tally
 
-READER_VERSION = 3
+READER_VERSION = 4
 """Raised whenever the same bytes would give another digest; the store reads such files again."""
 
 
@@ -87,6 +87,8 @@ class Body(Struct, frozen=True, array_like=True):
     complete: bool
     truncated: bool
     size: int
+    media: bool = False
+    """Images or files are in it, whose bytes are no text."""
 
 
 class Event(Struct, frozen=True, array_like=True, kw_only=True):
@@ -222,6 +224,10 @@ class Timing(Event, frozen=True, array_like=True, tag="timing", kw_only=True):
 
     slot: int | None = None
     task: int | None = None
+    tag: str | None = None
+    """Only in a log stream, which names the model."""
+    engine_start: Millis | None = None
+    """When the engine's process started, by the uptime its lines carry: tells engines with equal ids apart."""
     prompt_ms: float | None = None
     prompt_tokens: int | None = None
     """Evaluated, not cached."""
@@ -242,6 +248,8 @@ class Task(Event, frozen=True, array_like=True, tag="task", kw_only=True):
     task: int
     tokens: int | None = None
     """``prompt``: tokens of the whole prompt; ``cache``: tokens kept; ``release``: tokens in the slot."""
+    tag: str | None = None
+    engine_start: Millis | None = None
     context: int | None = None
     """``prompt``: tokens the slot holds at most."""
 
@@ -254,6 +262,7 @@ class PromptCount(Event, frozen=True, array_like=True, tag="prompt count", kw_on
     total: int | None = None
     cached: int | None = None
     evaluated: int | None = None
+    tag: str | None = None
     context: int | None = None
     """Tokens the context holds at most."""
 

@@ -14,7 +14,17 @@ from lms_audit.model import Class, Key, LineRange, LogSettings, Millis, Problem
 from lms_audit.read import answers, payload
 from lms_audit.read.bodies import BodyReader
 from lms_audit.read.engine import TALK_TAGS, Engine
-from lms_audit.read.events import Answer, AnyEvent, Failed, StreamInput, StreamOutput, Work
+from lms_audit.read.events import (
+    Answer,
+    AnyEvent,
+    Failed,
+    PromptCount,
+    StreamInput,
+    StreamOutput,
+    Task,
+    Timing,
+    Work,
+)
 from lms_audit.read.fold import Fold
 from lms_audit.read.framing import Form, Record
 from lms_audit.read.lines import Line, Place, parse_line
@@ -237,7 +247,8 @@ class Reader:
         if kind == "runtime.log" and isinstance(data.get("message"), str):
             events, _ = self.engine.events(data["message"], place["at"], record.line)
             self.fate = Class.UNDERSTOOD if events else Class.NOISE
-            return [replace(event, line=record.line, end_line=record.end_line) for event in events]
+            tag = payload.as_text(data.get("modelIdentifier"))
+            return [_of_model(replace(event, line=record.line, end_line=record.end_line), tag) for event in events]
         self.fate = Class.UNKNOWN
         self.unknown = Problem("unknown stream line", self.kind[:200], where)
         return []
@@ -252,6 +263,11 @@ class Reader:
         elif inner.at is not None:
             self.offset_ms = round((inner.at - epoch) / QUARTER_HOUR_MS) * QUARTER_HOUR_MS
         return self._record(inner, epoch + self.offset_ms, record.line, record.end_line)
+
+
+def _of_model(event: AnyEvent, tag: str | None) -> AnyEvent:
+    """An engine's event with the model that a log stream says it is about."""
+    return replace(event, tag=tag) if isinstance(event, Task | Timing | PromptCount | Failed) else event
 
 
 def _stream_output(data: dict[str, Any], place: Place) -> StreamOutput:

@@ -1,0 +1,230 @@
+"""What binding lines to requests works with: the requests at hand, doubts about them, and how one is chosen.
+
+The log gives no request id. Where several requests could own a line, it goes to the likeliest, and the doubt is kept.
+A later line may settle it: the next request of a conversation shows that its predecessor had ended. Doubts that are
+still open at the end of the log mark the requests as candidates for one another's lines.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from lms_audit.correlate.conversation import PromptTree
+from lms_audit.correlate.drafts import Draft, Run
+from lms_audit.correlate.engine_task import EngineTask, Note
+from lms_audit.correlate.tasks import SURE, Tasks
+from lms_audit.model import Api, Millis, ModelLoad
+from lms_audit.read import events as ev
+from lms_audit.read.join import Stretch
+
+LATE_MS = 600_000
+"""How long after its end a request may still get a prediction or a timing."""
+STALE_MS = 3_600_000
+"""A request without any line for so long, while others came and went, is not in flight any more."""
+
+Score = Callable[[Draft], float]
+
+
+class Gathered:
+    """What one pass found."""
+
+    def __init__(self) -> None:
+        self.tree = PromptTree()
+        self.drafts: list[Draft] = []
+        self.loads: list[ModelLoad] = []
+        self.unbound_tasks = 0
+        """Engine tasks no request explains."""
+
+
+class Doubt:
+    """A run given to one request that may be another's."""
+
+    def __init__(self, chosen: Draft, others: Iterable[Draft]) -> None:
+        self.chosen = chosen
+        self.others = [draft for draft in others if draft is not chosen]
+
+
+class Binding:
+    """Requests in flight, those that ended a short time ago, and the means to choose among them."""
+
+    def __init__(self) -> None:
+        self.found = Gathered()
+        self.tasks = Tasks(self.found.tree)
+        self.recent: list[Draft] = []
+        """Requests that run a model: in flight, or ended a short time ago."""
+        self.polls: deque[Draft] = deque(maxlen=50)
+        """The last requests that run no model."""
+        self.doubts: list[Doubt] = []
+        self.started: Draft | None = None
+        """The request whose running or streaming line stands right before this one."""
+        self.serial = False
+        """The engine at work takes one request at a time, in order of arrival."""
+        self.stretch = Stretch("", ())
+        self.number = self.line = 0
+        """Of the stretch, and in it."""
+
+    # -- drafts
+
+    def new(self, at: Millis, api: Api | None) -> Draft:
+        """A request in order of arrival."""
+        draft = Draft(len(self.found.drafts), at, api)
+        draft.precise = self.stretch.precise
+        self.found.drafts.append(draft)
+        if api is Api.OTHER:
+            self.polls.append(draft)
+        else:
+            self.recent = [old for old in self.recent if not self._over(old, at)]
+            self.recent.append(draft)
+        return draft
+
+    def _over(self, draft: Draft, now: Millis) -> bool:
+        """Too old to get another line."""
+        if draft.run.closed:
+            return now - draft.last_at > LATE_MS
+        if now - draft.last_at > STALE_MS and any(other.first_at > draft.last_at for other in self.recent):
+            draft.run.closed = True
+            return True
+        return False
+
+    def in_flight(self) -> list[Draft]:
+        """Requests being worked on, oldest first."""
+        return [draft for draft in self.recent if draft.in_flight]
+
+    def working(self, tag: str | None, stream: bool | None = None) -> list[Draft]:
+        """Those of a model that have started; ``stream``: and that may be streamed, or not."""
+        return [
+            draft
+            for draft in tagged(self.in_flight(), tag)
+            if draft.started and (stream is None or draft.stream is None or draft.stream is stream)
+        ]
+
+    def generating(self, tag: str | None) -> list[Draft]:
+        """Those of a model, in flight or ended a short time ago."""
+        return tagged((draft for draft in self.recent if draft.generates), tag)
+
+    def close(self, draft: Draft) -> None:
+        """Nothing more is expected of a request."""
+        draft.run.closed = True
+        self.tasks.end(draft.run.tasks)
+
+    # -- notes
+
+    def note(self, to: Draft | Run | EngineTask, event: ev.Event, name: str, detail: str = "") -> None:
+        """Adds a line to the timeline and to the evidence."""
+        ranges = self.stretch.ranges(event.line, event.end_line)
+        to.notes.append(Note((self.number, event.line), event.at, name, detail, ranges))
+        if isinstance(to, Draft):
+            heirs = [to]
+        elif isinstance(to, Run):
+            heirs = [to.draft]
+        else:
+            heirs = [to.run.draft] if to.run is not None else to.candidates
+        for draft in heirs:
+            draft.last_at = max(draft.last_at, event.at)
+
+    # -- choosing
+
+    def choose(self, among: Sequence[Draft], alone: str, told: str = "", score: Score | None = None) -> Draft | None:
+        """The likeliest of several, the oldest of equals; what does not beat the rest clearly leaves a doubt.
+
+        ``alone`` is the evidence where there is only one, ``told`` what the score rests on.
+        """
+        if not among:
+            return None
+        if len(among) == 1:
+            among[0].prove(alone)
+            return among[0]
+        points = {draft.number: score(draft) if score is not None else 0.0 for draft in among}
+        ranked = sorted(among, key=lambda draft: (-points[draft.number], draft.number))
+        best = points[ranked[0].number]
+        near = [draft for draft in ranked[1:] if best - points[draft.number] < SURE]
+        if not near:
+            ranked[0].prove(told)
+        elif self.serial and len({draft.requested_model for draft in among}) == 1:
+            ranked[0].prove("order of a serial engine")
+        else:
+            ranked[0].prove("order")
+            self.doubts.append(Doubt(ranked[0], near))
+        return ranked[0]
+
+    def settle(
+        self, task: EngineTask, bonus: Score | None = None, within: Sequence[Draft] | None = None
+    ) -> Draft | None:
+        """The request of a task, settled now if it was not, and if it is ``within`` those the line at hand may mean."""
+        if task.owner is not None or not task.candidates:
+            return task.owner
+        several = len([draft for draft in task.candidates if not draft.run.tasks]) > 1
+        likely = self.tasks.settle(task, bonus, within)
+        if not likely:
+            return None
+        task.doubtful = len(likely) > 1
+        if task.doubtful:
+            likely[0].prove("order")
+            self.doubts.append(Doubt(likely[0], likely[1:]))
+        else:
+            likely[0].prove("slot and task")
+            if several:
+                likely[0].prove("prompt size and slot")
+            else:
+                self.tasks.know(task)
+        return likely[0]
+
+    def swap(self, one: Draft, other: Draft) -> None:
+        """Two requests were given each other's runs."""
+        one.run, other.run = other.run, one.run
+        one.run.draft, other.run.draft = one, other
+        # Sizes of prompts without ids were bound to the requests themselves, not to how they ended.
+        nameless = [
+            (task, two) for run, two in ((one.run, other), (other.run, one)) for task in run.tasks if task.nameless
+        ]
+        for task, draft in nameless:
+            self.tasks.give(task, draft)
+
+    def continued(self, node: int) -> None:
+        """A request with this prompt has come: those whose conversation it continues have ended."""
+        tree = self.found.tree
+        depth = tree.depth(node)
+        for draft in self.recent:
+            prompt = draft.prompt
+            if prompt is None or not 0 < prompt.count < depth or tree.ancestor(node, prompt.count) != prompt.node:
+                continue
+            if not draft.run.closed:
+                self._must_have_ended(draft)
+            elsewhere = any(draft in doubt.others for doubt in self.doubts)
+            for doubt in self.doubts:
+                if doubt.chosen is draft and not elsewhere:  # those still at work were no rivals
+                    doubt.others = [other for other in doubt.others if other.run.closed]
+        for doubt in self.doubts:
+            if not doubt.others:
+                self._sure(doubt.chosen)
+        self.doubts = [doubt for doubt in self.doubts if doubt.others]
+
+    def _must_have_ended(self, draft: Draft) -> None:
+        draft.superseded = True
+        doubts = [doubt for doubt in self.doubts if draft in doubt.others and doubt.chosen.run.closed]
+        doubts = [doubt for doubt in doubts if not doubt.chosen.superseded]
+        if not doubts:
+            return
+        self.swap(doubts[-1].chosen, draft)
+        draft.prove("continued by a later request")
+        if len(doubts) == 1:
+            doubts[0].others.remove(draft)
+            self._sure(draft)
+
+    def _sure(self, draft: Draft) -> None:
+        if not any(draft is doubt.chosen and doubt.others for doubt in self.doubts):
+            for task in draft.run.tasks:
+                task.doubtful = False
+
+    def mark_doubts(self) -> None:
+        """Open doubts become candidates."""
+        for doubt in self.doubts:
+            for other in doubt.others:
+                doubt.chosen.rivals.add(other.number)
+                other.rivals.add(doubt.chosen.number)
+
+
+def tagged(drafts: Iterable[Draft], tag: str | None) -> list[Draft]:
+    """Without those another model is known to work for."""
+    return [draft for draft in drafts if tag is None or draft.tag is None or draft.tag == tag]

@@ -1,0 +1,350 @@
+"""Answers and ends -> the requests they belong to: packets, predictions, finish lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lms_audit.correlate.course import Course
+from lms_audit.correlate.drafts import Draft, Run
+from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.tasks import SURE
+from lms_audit.model import Api
+from lms_audit.read import events as ev
+from lms_audit.read.fold import join_answers
+
+QUARTER_HOUR = 900
+
+
+class PacketStream:
+    """The packets of one chat id."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[ev.Packets, tuple[int, int]]] = []
+        """With the place of the last packet of each."""
+        self.run: Run | None = None
+        self.among: list[Draft] = []
+        """Requests it may belong to."""
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """Stretch and line of the last packet."""
+        return self.events[-1][1]
+
+    @property
+    def answer(self) -> ev.Answer:
+        """What its packets say together."""
+        return join_answers([event.answer for event, _ in self.events])
+
+
+class Ends(Course):
+    """Binds answers and ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.streams: dict[str, PacketStream] = {}
+        self.loose: list[PacketStream] = []
+        """Streams of packets not yet bound."""
+        self.live: list[PacketStream] = []
+        """Streams bound to a request in flight."""
+        self.offset: int | None = None
+        """Local seconds minus epoch seconds, once a prediction has shown it."""
+
+    # -- packets
+
+    def packets(self, event: ev.Packets) -> None:
+        """All packets of a chat id in one file."""
+        chat = event.answer.chat_id
+        known = self.streams.get(chat) if chat is not None else None
+        stream = known if known is not None else PacketStream()
+        stream.events.append((event, (self.number, event.end_line)))
+        if known is not None:  # goes on in another file
+            if known.run is not None:
+                self._take_packets(known.run, event)
+            return
+        if chat is not None:
+            self.streams[chat] = stream
+        working = self.working(event.tag, stream=True)
+        among = [draft for draft in working if not draft.run.has_packets]
+        if among:
+            owner = self._asked_for(among, event.answer.usage)
+            if owner is None and len(among) == len(working) == 1:
+                owner = among[0]
+            if owner is not None:
+                owner.prove("chat id")
+                self._bind(stream, owner)
+            else:
+                stream.among = list(among)
+                self.loose.append(stream)
+            return
+        waiting = [draft for draft in self.in_flight() if draft.stream and not draft.run.has_packets]
+        draft = waiting[0] if len(waiting) == 1 else None
+        if draft is None:
+            draft = self.new(event.at, None)
+            draft.prove("the log starts inside it")
+            draft.stream = True
+        draft.prove("chat id")
+        self._bind(stream, draft)
+
+    def close(self, draft: Draft) -> None:
+        """Nothing more is expected of a request; packets that only it can have got are its own."""
+        if draft.stream is not False and not draft.run.has_packets:
+            here = (self.number, self.line)
+            own = [stream for stream in self.loose if draft in stream.among and stream.end < here]
+            if len(own) == 1:
+                draft.prove("end of its packets")
+                self._bind(own[0], draft)
+        super().close(draft)
+
+    def bind_loose(self) -> None:
+        """The end of the log: streams of packets that are still nobody's."""
+        for stream in list(self.loose):
+            free = [draft for draft in stream.among if not draft.run.has_packets]
+            draft = self.choose(free, "chat id")
+            if draft is not None:
+                self._bind(stream, draft)
+
+    def _asked_for(self, among: Sequence[Draft], usage: ev.Usage | None) -> Draft | None:
+        """The one whose engine task read as many tokens as the answer's usage says."""
+        if usage is None or usage.input is None:
+            return None
+        fitting = [draft for draft in among if draft.task is not None and draft.task.prompt_tokens == usage.input]
+        if len(fitting) == 1:
+            return fitting[0]
+        open_ = [draft for draft in among if draft.task is None]
+        points = sorted((-self.tasks.fit_usage(usage, draft), draft.number, draft) for draft in open_)
+        told = len(points) > 1 and points[1][0] - points[0][0] >= SURE
+        return points[0][2] if told else None
+
+    def _bind(self, stream: PacketStream, draft: Draft) -> None:
+        stream.run = draft.run
+        if stream in self.loose:
+            self.loose.remove(stream)
+        self.live.append(stream)
+        for event, _ in stream.events:
+            self._take_packets(draft.run, event)
+        self._set_right(draft, stream.answer.usage)
+        self.settle_nameless(draft, stream.answer.usage)
+        self._measure(draft, stream.answer.usage)
+
+    def _measure(self, draft: Draft, usage: ev.Usage | None) -> None:
+        if not any(draft in (doubt.chosen, *doubt.others) for doubt in self.doubts):
+            self.tasks.learn(draft, usage)
+
+    def _take_packets(self, run: Run, event: ev.Packets) -> None:
+        run.has_packets = True
+        run.answers.append(event.answer)
+        run.tag = run.tag or event.tag
+        if run.first_token_at is None:
+            run.first_token_at = event.first_token_at
+        self.note(run, event, "packets", f"{event.count} packets")
+        run.draft.last_at = max(run.draft.last_at, event.last_at)
+
+    def _stream_before(self) -> PacketStream | None:
+        """The stream whose last packet stands nearest before this line, if it has said that it is done."""
+        self.live = [stream for stream in self.live if stream.run is not None and not stream.run.closed]
+        here = (self.number, self.line)
+        ended = [
+            stream
+            for stream in (*self.loose, *self.live)
+            if stream.end < here and stream.answer.finish_reason is not None
+        ]
+        return max(ended, key=lambda stream: stream.end) if ended else None
+
+    # -- the end of a stream
+
+    def finished(self, event: ev.Finished) -> None:
+        """A finish line: it has a model's tag at best."""
+        draft = self._ended(event)
+        if draft is None:
+            self._lingering(event)
+            return
+        run = draft.run
+        run.finished_at = event.at
+        run.tag = event.tag or run.tag
+        self.note(run, event, "finished")
+        self.end_hangups(draft, event.at)
+        self.close(draft)
+
+    def _ended(self, event: ev.Finished) -> Draft | None:
+        apis = (Api.MESSAGES,) if event.family == "messages" else (Api.CHAT, Api.RESPONSES, Api.COMPLETIONS)
+        apis = apis if event.family == "messages" else (*apis, Api.LMSTUDIO_V0, Api.LMSTUDIO_V1)
+        working = self.working(event.tag, stream=True)
+        among = [draft for draft in working if draft.api in apis or draft.api is None]
+        if event.family is None:
+            among = among or working
+        stream = self._stream_before()
+        if stream is not None and stream.run is not None and stream.run.draft in among:
+            return stream.run.draft
+        draft = self._by_task(among)
+        if draft is None:
+            idle = [one for one in among if one.task is None or one.task.released or one.task.timed]
+            idle = [one for one in idle if not one.run.has_packets or stream is None] or idle or among
+            alone = "only one in flight" if len(among) == 1 else "the others are still at work"
+            draft = self.choose(idle, alone, "order", lambda one: -6.0 if one.superseded else 0.0)
+        if draft is not None and stream is not None and stream in self.loose and not draft.run.has_packets:
+            draft.prove("end of its packets")
+            self._bind(stream, draft)
+        return draft
+
+    def _by_task(self, among: Sequence[Draft]) -> Draft | None:
+        """The request of the engine task that was done first of those whose end is still to come."""
+        for task in self.tasks.ending:
+            if task.owner is None and any(draft in among for draft in task.candidates):
+                self.settle(task, lambda draft: 8.0 if draft in among else 0.0, among)
+            if task.owner in among:
+                assert task.owner is not None
+                task.owner.prove("slot and task")
+                return task.owner
+        return None
+
+    def _lingering(self, event: ev.Finished) -> None:
+        """The finish line of a request that an error or its client has ended before."""
+        left = [
+            draft
+            for draft in self.generating(event.tag)
+            if draft.run.finished_at is None
+            and not draft.run.predicted
+            and (draft.run.disconnected_at is not None or draft.run.errors)
+        ]
+        if not left:
+            return
+        run = left[-1].run
+        if run.presumed and left[-1].task is not None and left[-1].task.timed:
+            run.disconnected_at = None  # it was not this one whose client had left
+        run.finished_at = event.at
+        run.tag = event.tag or run.tag
+        self.note(run, event, "finished")
+
+    # -- predictions
+
+    def prediction(self, event: ev.Prediction) -> None:
+        """The whole answer of a request that was not streamed."""
+        draft = self._predicted(event)
+        if draft is None:
+            draft = self.new(event.at, None)
+            draft.prove("the log starts inside it")
+        run = draft.run
+        run.tag = event.tag or run.tag
+        run.answered_at = event.at
+        run.predicted = True
+        run.redacted = run.redacted or event.redacted
+        draft.stream = False
+        if event.answer is not None:
+            run.answers = [event.answer]
+            if draft.api is None:
+                draft.api = _api_of(event.answer.object)
+            self._set_right(draft, event.answer.usage)
+            self.settle_nameless(draft, event.answer.usage)
+            self._measure(draft, event.answer.usage)
+        line = self.calls.pop(event.tag, None)
+        if line is not None:
+            run.calls_line = line.text
+            run.redacted = run.redacted or line.redacted
+            self.note(run, line, "tool call", "" if line.text == "[]" else line.text[:200])
+        self.note(run, event, "prediction")
+        self.end_hangups(draft, event.at)
+        self.close(draft)
+
+    def _predicted(self, event: ev.Prediction) -> Draft | None:
+        """The request a prediction answers; one whose client has left may get it late."""
+        among = [
+            draft
+            for draft in self.generating(event.tag)
+            if not draft.run.predicted
+            and draft.stream is not True
+            and not draft.run.has_packets
+            and (not draft.run.closed or draft.run.disconnected_at is not None)
+        ]
+        among = [draft for draft in among if draft.started] or among
+        answer = event.answer
+        usage = answer.usage if answer is not None else None
+        task = self._task_of(usage, among)
+        if task is not None and task.owner is None:
+            self.settle(task, lambda draft: self._fits(draft, answer) + (8.0 if draft in among else 0.0), among)
+        owner = task.owner if task is not None else None
+
+        def score(draft: Draft) -> float:
+            value = self._fits(draft, answer) - (6.0 if draft.superseded else 0.0)
+            if owner is not None:
+                value += 30.0 if draft is owner else 0.0
+            return value - (3.0 if draft.run.closed and usage is None else 0.0)
+
+        draft = self.choose(among, "only one in flight", "created second and tokens", score)
+        self._learn(draft, answer)
+        return draft
+
+    def _task_of(self, usage: ev.Usage | None, among: Sequence[Draft]) -> EngineTask | None:
+        """The engine task that wrote a prediction: the one with its numbers of tokens, else the one done first."""
+        ending = [
+            task
+            for task in self.tasks.ending
+            if (task.owner in among if task.owner is not None else any(draft in among for draft in task.candidates))
+        ]
+        exact = [task for task in ending if usage is not None and same_tokens(task, usage)]
+        return next(iter(exact or ending), None)
+
+    def _fits(self, draft: Draft, answer: ev.Answer | None) -> float:
+        """How well an answer fits a request; only differences mean anything."""
+        if answer is None:
+            return 0.0
+        value = 0.0
+        if answer.created is not None:
+            sure = self.offset is not None
+            off = self._created_off(draft, answer.created)
+            value -= (0.0, 5.0)[off] if off <= 1 else 30.0 if sure else 10.0
+        usage, task = answer.usage, draft.task
+        if task is None:
+            return value + self.tasks.fit_usage(usage, draft)
+        if usage is not None and usage.input is not None and task.prompt_tokens is not None:
+            value += 15.0 if task.prompt_tokens == usage.input else -15.0
+        return value
+
+    def _created_off(self, draft: Draft, created: int) -> int:
+        """Seconds between a request's start and the one an answer says it was created in."""
+        if draft.api is Api.LMSTUDIO_V0:  # there it is the second of the end
+            return 0
+        start = (draft.running_at if draft.running_at is not None else draft.first_at) // 1000
+        if self.offset is not None:
+            return abs(start - created - self.offset)
+        return min((start - created) % QUARTER_HOUR, (created - start) % QUARTER_HOUR)
+
+    def _learn(self, draft: Draft | None, answer: ev.Answer | None) -> None:
+        """Learns the zone from a prediction that only one request can have got."""
+        if draft is None or answer is None or answer.created is None or draft.running_at is None:
+            return
+        if draft.api is Api.LMSTUDIO_V0 or any(draft in (doubt.chosen, *doubt.others) for doubt in self.doubts):
+            return
+        offset = round((draft.running_at // 1000 - answer.created) / QUARTER_HOUR) * QUARTER_HOUR
+        if abs(draft.running_at // 1000 - answer.created - offset) <= 1:
+            self.offset = offset
+
+    def _set_right(self, draft: Draft, usage: ev.Usage | None) -> None:
+        """An answer's usage shows that its request was given another's engine task."""
+        task = draft.task
+        if usage is None or not usage.input or task is None or task.prompt_tokens in (None, usage.input):
+            return
+        for other in self.tasks.with_prompt(usage.input):
+            if not same_tokens(other, usage) or other is task:
+                continue
+            heir = other.owner
+            if heir is not None and heir.run.answers:
+                continue
+            self.tasks.give(other, draft)
+            self.tasks.give(task, heir)
+            draft.prove("token counts")
+            return
+
+
+def same_tokens(task: EngineTask, usage: ev.Usage) -> bool:
+    """A task that read and wrote as many tokens as a usage says."""
+    if usage.input is None or task.prompt_tokens != usage.input:
+        return False
+    return task.eval_tokens is None or usage.output is None or abs(task.eval_tokens - usage.output) <= 1
+
+
+def _api_of(kind: str | None) -> Api | None:
+    if kind is None:
+        return None
+    if kind.startswith("chat.completion"):
+        return Api.CHAT
+    return {"text_completion": Api.COMPLETIONS, "response": Api.RESPONSES, "message": Api.MESSAGES}.get(kind)

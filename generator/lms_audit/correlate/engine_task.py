@@ -1,0 +1,120 @@
+"""What an engine said of one task, and a line of the log kept for a request's timeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from lms_audit.model import LineRange, Millis
+from lms_audit.read import events as ev
+
+if TYPE_CHECKING:
+    from lms_audit.correlate.drafts import Draft, Run
+
+
+class Note(NamedTuple):
+    """A line of a request: for its timeline and its evidence."""
+
+    place: tuple[int, int]
+    """Stretch and line."""
+    at: Millis
+    name: str
+    detail: str
+    ranges: tuple[LineRange, ...]
+
+
+class EngineTask:
+    """What the engine said of one task."""
+
+    def __init__(self, slot: int | None, task: int | None, engine: int = 0) -> None:
+        self.slot = slot
+        self.task = task
+        self.engine = engine
+        """Number of the engine process, as far as they can be told apart."""
+        self.tag: str | None = None
+        """The model it was for, where its lines say so."""
+        self.guess: str | None = None
+        """The model its engine is thought to run."""
+        self.launched_at: Millis | None = None
+        self.prompt_tokens: int | None = None
+        self.cache_tokens: int | None = None
+        self.context: int | None = None
+        self.evaluated: int | None = None
+        self.prompt_ms: float | None = None
+        self.eval_ms: float | None = None
+        self.eval_tokens: int | None = None
+        self.tokens_per_second: float | None = None
+        self.draft_accepted: int | None = None
+        self.draft_generated: int | None = None
+        self.released = False
+        self.ended = False
+        """The line that ends its request has come."""
+        self.failed: str | None = None
+        self.run: Run | None = None
+        """The run it is part of."""
+        self.candidates: list[Draft] = []
+        """Requests it may belong to, while that is not settled."""
+        self.doubtful = False
+        """Its request is only the likeliest: it is no evidence for those that follow."""
+        self.unclear = False
+        """It is one of several requests', and nothing tells whose."""
+        self.notes: list[Note] = []
+
+    def add(self, timing: ev.Timing) -> None:
+        """Takes over what a timing block says; a block may come in two parts."""
+        for mine, theirs in (
+            ("evaluated", timing.prompt_tokens),
+            ("prompt_ms", timing.prompt_ms),
+            ("eval_ms", timing.eval_ms),
+            ("eval_tokens", timing.eval_tokens),
+            ("tokens_per_second", timing.tokens_per_second),
+            ("draft_accepted", timing.draft_accepted),
+            ("draft_generated", timing.draft_generated),
+        ):
+            if theirs is not None:
+                setattr(self, mine, theirs)
+
+    def step(self, event: ev.Task) -> None:
+        """Takes over what a step says."""
+        if event.step == "launch":
+            self.launched_at = event.at
+        elif event.step == "prompt":
+            self.prompt_tokens, self.context = event.tokens, event.context
+        elif event.step == "cache":
+            # The line comes again with every batch; only the first one tells what was cached.
+            self.cache_tokens = event.tokens if self.cache_tokens is None else self.cache_tokens
+        elif event.step in ("release", "assigned"):
+            self.released = True
+
+    def fits(self, event: ev.Task | ev.Timing) -> bool:
+        """Whether a line with its ids can be about it, by the numbers; two engines may use the same ids."""
+        if isinstance(event, ev.Timing):
+            if event.prompt_tokens is None or self.prompt_tokens is None or self.cache_tokens is None:
+                return not self.whole
+            return not self.whole and self.prompt_tokens - self.cache_tokens == event.prompt_tokens
+        if event.step == "prompt":
+            return self.prompt_tokens is None
+        if event.step == "cache":
+            return self.prompt_tokens is not None and self.cache_tokens is None
+        if event.step == "release" and self.prompt_tokens is not None and self.eval_tokens is not None:
+            return event.tokens in (None, self.prompt_tokens + self.eval_tokens - 1)
+        return not self.released
+
+    @property
+    def nameless(self) -> bool:
+        """Of an engine that tells only the size of a prompt."""
+        return self.slot is None and self.launched_at is not None
+
+    @property
+    def owner(self) -> Draft | None:
+        """The request it was for."""
+        return self.run.draft if self.run is not None else None
+
+    @property
+    def timed(self) -> bool:
+        """Its timing has been printed."""
+        return self.eval_ms is not None or self.prompt_ms is not None
+
+    @property
+    def whole(self) -> bool:
+        """Its timing has been printed in full."""
+        return self.eval_ms is not None and self.prompt_ms is not None

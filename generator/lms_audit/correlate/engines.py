@@ -1,0 +1,307 @@
+"""Engine lines -> the requests they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lms_audit.correlate.binding import Binding, Doubt
+from lms_audit.correlate.drafts import Draft
+from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.model import Millis
+from lms_audit.read import events as ev
+
+HANGUP_MS = 2000
+"""How soon after a disconnect a stream that ends without an engine's timing was the one cut off."""
+
+
+FEW_ENDS = 3
+"""After so many ends without one, closed connections are no habit of a log's clients."""
+
+
+class Hangup:
+    """A disconnect while several requests were in flight: the line names nobody."""
+
+    def __init__(self, event: ev.Disconnected, drafts: list[Draft], *, weak: bool) -> None:
+        self.event = event
+        self.drafts = drafts
+        self.weak = weak
+        """A request had just ended, and its client may have closed the connection, as clients do."""
+
+
+class Engines(Binding):
+    """Binds what engines say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangups: list[Hangup] = []
+        self.ends = self.closes = 0
+        """Requests that have ended, and how many of their clients closed the connection afterwards."""
+        self.failing: tuple[Draft, Millis] | None = None
+        """The request whose engine task has failed last."""
+
+    # -- tasks
+
+    def task(self, event: ev.Task) -> None:
+        """A step of a task."""
+        self.serial = False
+        if event.step == "cancel":
+            self._cancelled(event)
+            return
+        task = self.tasks.find(event)
+        if task is None or event.step == "launch":
+            if event.step in ("release", "assigned", "cache"):
+                return  # the log starts behind its launch
+            task = self.tasks.start(event, self._ready(event.tag))
+        task.step(event)
+        self.note(task, event, f"engine {event.step}", _task_detail(event))
+        if event.step == "release" and not task.timed and task.failed is None:
+            self._cut_off(task)
+        if task.released:
+            self.tasks.done(task)
+
+    def timing(self, event: ev.Timing) -> None:
+        """A timing block, or a part of one."""
+        if event.slot is None:
+            self._serial_timing(event)
+            return
+        task = self.tasks.find(event)
+        if task is None:
+            task = self.tasks.start(event, self._ready(event.tag))
+        task.add(event)
+        self.note(task, event, "engine timing", _timing_detail(event))
+        if task.eval_ms is not None:
+            self.tasks.done(task)
+
+    def _ready(self, tag: str | None) -> list[Draft]:
+        """Started requests without a task, or whose task has failed."""
+        return [draft for draft in self.working(tag) if not draft.run.tasks or draft.run.tasks[-1].failed is not None]
+
+    # -- clients that leave
+
+    def disconnected(self, event: ev.Disconnected) -> None:
+        """A client has closed its connection; after the end of its request that is normal."""
+        flying = self.in_flight()
+        ended = [draft for draft in self.recent if self._just_ended(draft, event.at)]
+        if ended and (not flying or self.closes or self.ends <= FEW_ENDS):
+            self.closes += not flying
+            ended[-1].run.hung_up = True
+            self.note(ended[-1].run, event, "disconnected", "after its end")
+        else:
+            ended = []  # the clients of this log do not close their connections so
+        if not ended and len(flying) == 1:
+            flying[0].prove("only one in flight")
+            self.cancel(flying[0], event.at, event)
+        elif flying:
+            self.hangups.append(Hangup(event, flying, weak=bool(ended)))
+
+    def _just_ended(self, draft: Draft, at: Millis) -> bool:
+        run = draft.run
+        ended_at = run.ended_at
+        if not draft.generates or run.hung_up or run.disconnected_at is not None or ended_at is None:
+            return False
+        return 0 <= at - ended_at <= HANGUP_MS
+
+    def cancel(self, draft: Draft, at: Millis, event: ev.Event) -> None:
+        """A request's client has left before its end."""
+        if draft.run.closed:
+            return
+        draft.run.disconnected_at = at
+        self.note(draft.run, event, "disconnected")
+        self.close(draft)
+        self.hangups = [hangup for hangup in self.hangups if draft not in hangup.drafts or hangup.event.at != at]
+        for hangup in self.hangups:
+            if draft in hangup.drafts:
+                hangup.drafts.remove(draft)
+
+    def _hangup_of(self, draft: Draft) -> Hangup | None:
+        return next((hangup for hangup in self.hangups if draft in hangup.drafts), None)
+
+    def _cancelled(self, event: ev.Task) -> None:
+        """The engine gives up a task because its client has left."""
+        tasks = [task for task in self.tasks.by_id(event, event.task) if not task.ended and not task.released]
+        if len(tasks) != 1:
+            return  # engines that use the same ids: its release will tell
+        owner = self.settle(tasks[0], self._left_bonus)
+        self.note(tasks[0], event, "engine cancel", _task_detail(event))
+        if owner is not None and owner.in_flight:
+            self._left(owner, event)
+
+    def _left_bonus(self, draft: Draft) -> float:
+        return 10.0 if self._hangup_of(draft) is not None else 0.0
+
+    def _cut_off(self, task: EngineTask) -> None:
+        """A task was released without a timing: it was given up."""
+        if not self.hangups:
+            return
+        owner = self.settle(task, self._left_bonus)
+        if owner is not None and owner.in_flight and self._hangup_of(owner) is not None:
+            self._left(owner, None)
+
+    def _left(self, owner: Draft, event: ev.Task | None) -> None:
+        hangup = self._hangup_of(owner)
+        owner.prove("slot and task")
+        if hangup is not None:
+            self.hangups.remove(hangup)
+            self.cancel(owner, hangup.event.at, hangup.event)
+        elif event is not None:
+            self.cancel(owner, event.at, event)
+
+    def end_hangups(self, draft: Draft, at: Millis) -> None:
+        """A request has come to its end: was it the one whose client had left? Called before it is closed."""
+        self.ends += 1
+        proof = _ended_well(draft)
+        for hangup in list(self.hangups):
+            if draft not in hangup.drafts:
+                continue
+            if proof is True:
+                hangup.drafts.remove(draft)
+                self._only_one_left(hangup)
+            elif proof is False:
+                self.hangups.remove(hangup)
+                draft.prove("its packets have no end")
+                self._was_cancelled(draft, hangup)
+            elif not hangup.weak and at - hangup.event.at <= HANGUP_MS:
+                self.hangups.remove(hangup)
+                self._was_cancelled(draft, hangup)
+                self.doubts.append(Doubt(draft, hangup.drafts))
+
+    def _was_cancelled(self, draft: Draft, hangup: Hangup) -> None:
+        draft.run.disconnected_at = hangup.event.at
+        self.note(draft.run, hangup.event, "disconnected")
+
+    def _only_one_left(self, hangup: Hangup) -> None:
+        if len(hangup.drafts) != 1 or hangup.weak:
+            return
+        (left,) = hangup.drafts
+        self.hangups.remove(hangup)
+        left.prove("all others ended well")
+        left.run.presumed = True
+        if left.run.closed:
+            self._was_cancelled(left, hangup)
+        else:
+            self.cancel(left, hangup.event.at, hangup.event)
+
+    def finish_hangups(self) -> None:
+        """The end of the log: who had left of those that have no good end?"""
+        for hangup in self.hangups:
+            open_ = [draft for draft in hangup.drafts if _ended_well(draft) is not True]
+            if not hangup.weak and len(open_) > 1:
+                self.doubts.append(Doubt(open_[0], open_[1:]))
+
+    # -- engines without task ids
+
+    def _serial_timing(self, event: ev.Timing) -> None:
+        self.serial = True
+        owner = self._serial(lambda draft: draft.task is None or not draft.task.whole)
+        if owner is None:
+            self.found.unbound_tasks += 1
+            return
+        task = owner.task
+        if task is None:
+            task = EngineTask(None, None)
+            self.tasks.give(task, owner)
+        task.add(event)
+        self.note(task, event, "engine timing", _timing_detail(event))
+
+    def _serial(self, wants: Callable[[Draft], bool]) -> Draft | None:
+        """Engines without task ids work on one request at a time, the oldest; late lines belong to one just ended."""
+        working = [draft for draft in self.working(None) if wants(draft)]
+        if working:
+            return working[0]
+        now = max((draft.last_at for draft in self.recent), default=0)
+        ended = [
+            draft
+            for draft in self.recent
+            if draft.generates and draft.run.closed and wants(draft) and draft.last_at >= now - HANGUP_MS
+        ]
+        return ended[-1] if ended else None
+
+    def prompt_count(self, event: ev.PromptCount) -> None:
+        """The size of a prompt, from an engine without task ids."""
+        if event.engine == "mlx":
+            reading = [draft for draft in self._ready(event.tag) if _may_be_reading(draft)]
+            task = self.tasks.start_nameless(event, reading)
+            self.note(task, event, "prompt size", _count_detail(event))
+            if len(task.candidates) == 1:
+                task.candidates[0].prove("only one at work")
+                self.tasks.give(task, task.candidates[0])
+            return
+        self.serial = True
+        owner = self._serial(lambda draft: draft.task is None or not draft.task.timed)
+        if owner is not None:
+            owner.run.counts.append(event)
+            self.note(owner.run, event, "prompt size", _count_detail(event))
+
+    def settle_nameless(self, draft: Draft, usage: ev.Usage | None) -> None:
+        """An answer's usage tells which of the prompts read without an id was its."""
+        if usage is None or not usage.input:
+            return
+        for task in list(self.tasks.undecided):
+            if task.nameless and draft in task.candidates:
+                if task.prompt_tokens == usage.input and draft.task is None:
+                    draft.prove("token counts")
+                    self.tasks.give(task, draft)
+                else:
+                    task.candidates.remove(draft)
+
+    def prompt_step(self, event: ev.PromptStep) -> None:
+        """0.3: a prompt begins to be read, or has been."""
+        self.serial = True
+        owner = self._serial(lambda draft: draft.task is None or not draft.task.timed)
+        if owner is not None:
+            if event.begin and owner.run.begin_at is None:
+                owner.run.begin_at = event.at
+            self.note(owner.run, event, "prompt processing", "begins" if event.begin else "done")
+
+    def summary(self, event: ev.Summary) -> None:
+        """Splash's account of a request."""
+        owner = self._serial(lambda draft: draft.run.summary is None)
+        if owner is None:
+            return
+        run = owner.run
+        run.summary = event
+        if run.failed_at is None and event.outcome == "error" and event.error:
+            run.errors.append(event.error)
+        self.note(run, event, "engine summary", event.outcome)
+
+
+def _ended_well(draft: Draft) -> bool | None:
+    """Whether an answer was written to its end; ``None``: nothing tells."""
+    run = draft.run
+    if run.task is not None and run.task.eval_ms is not None:
+        return True
+    reasons = [answer.finish_reason for answer in run.answers]
+    if any(reasons):
+        return True
+    return False if run.has_packets else None
+
+
+def _may_be_reading(draft: Draft) -> bool:
+    run = draft.run
+    read = run.progress is not None and run.progress[2] >= 100
+    return not read and not run.has_packets and run.first_token_at is None
+
+
+def _task_detail(event: ev.Task) -> str:
+    tokens = "" if event.tokens is None else f", {event.tokens} tokens"
+    slot = "" if event.slot is None else f"slot {event.slot}, "
+    return f"{slot}task {event.task}{tokens}"
+
+
+def _timing_detail(event: ev.Timing) -> str:
+    parts = []
+    if event.prompt_ms is not None:
+        parts.append(f"prompt {event.prompt_ms:g} ms for {event.prompt_tokens} tokens")
+    if event.eval_ms is not None:
+        parts.append(f"generation {event.eval_ms:g} ms for {event.eval_tokens} tokens")
+    return ", ".join(parts)
+
+
+def _count_detail(event: ev.PromptCount) -> str:
+    named = (
+        ("total", event.total),
+        ("cached", event.cached),
+        ("to evaluate", event.evaluated),
+        ("context", event.context),
+    )
+    return ", ".join(f"{value} {name}" for name, value in named if value is not None)

@@ -1,0 +1,345 @@
+"""Which request an engine task was for.
+
+The engine's lines name slot and task but no request. Which of several started requests a task belongs to is settled as
+late as possible, when a line needs to know, by what the task shows by then: the size of its prompt, what its slot had
+cached, the order of launch, and the line that ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import log
+from typing import TYPE_CHECKING
+
+from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.model import Millis
+from lms_audit.read import events as ev
+
+if TYPE_CHECKING:
+    from lms_audit.correlate.conversation import PromptTree
+    from lms_audit.correlate.drafts import Draft
+
+SLACK_MS = 250
+"""How late an engine's line may reach the log."""
+SURE = 4.0
+"""By how much the best way to tell tasks apart must beat the next one to count as settled."""
+ANCESTORS = 60
+"""How many messages back an earlier prompt of the same conversation is looked for."""
+BYTES_PER_TOKEN = 4.2
+SPARSE = 12
+"""A text has a token for so many bytes of its JSON at least."""
+MANY = 6
+"""Tasks settled together at most."""
+NOBODY = -20.0
+"""How likely it is that a task was for nobody's request: for a chat in the application itself."""
+IMPOSSIBLE = -1000.0
+
+
+class Tasks:
+    """All tasks of the engines at work, and the last one of every slot."""
+
+    def __init__(self, tree: PromptTree) -> None:
+        self.tree = tree
+        self.unbound = 0
+        """Tasks no request explains."""
+        self.undecided: list[EngineTask] = []
+        self.ending: list[EngineTask] = []
+        """Tasks whose work is done and whose request's last line is still to come, oldest first."""
+        self._live: dict[tuple[int, int, int], list[EngineTask]] = {}
+        self._slots: dict[tuple[int, str | None, int], EngineTask] = {}
+        self._starts: list[tuple[Millis, Millis]] = [(0, 0)]
+        """When each engine was started: after the first, before the second. Engine 0 tells no uptime."""
+        self._tags: dict[int, str] = {}
+        """Engine -> the model it runs, where that is known."""
+        self._measured: dict[int, EngineTask] = {}
+        """Node of a prompt -> the task that read it."""
+        self._bytes = self._tokens = self._nameless = 0
+
+    # -- which task a line is about
+
+    def find(self, event: ev.Task | ev.Timing) -> EngineTask | None:
+        """The task of a line, if its launch is known."""
+        if event.slot is None or event.task is None:
+            return None
+        near = self._engines(event)
+        engines = sorted({engine for engine, _, _ in self._live} - set(near)) if event.engine_start is not None else []
+        # Engines that were started in the same second are hard to tell apart; the numbers then decide.
+        for among in (near, engines):
+            known = [task for engine in among for task in self._live.get((engine, event.slot, event.task), [])]
+            fitting = [task for task in known if task.fits(event)]
+            if fitting and isinstance(event, ev.Task) and event.step == "release" and event.tokens is not None:
+                reached = event.tokens
+                return max(fitting, key=lambda task: ((task.prompt_tokens or 0) <= reached, task.prompt_tokens or 0))
+            if fitting:
+                return fitting[-1 if isinstance(event, ev.Task) and event.step in ("prompt", "cache") else 0]
+        return next((task for engine in near for task in self._live.get((engine, event.slot, event.task), [])), None)
+
+    def by_id(self, event: ev.Task | ev.Failed, number: int) -> list[EngineTask]:
+        """Tasks with an id, for lines that name no slot. Those not yet released come first."""
+        engines = self._engines(event) if isinstance(event, ev.Task) and event.engine_start is not None else None
+        found = [known for known in self._all() if known.task == number and (not engines or known.engine in engines)]
+        return sorted(found, key=lambda known: known.released)
+
+    def with_prompt(self, tokens: int) -> list[EngineTask]:
+        """Tasks that read a prompt of so many tokens."""
+        return [known for known in self._all() if known.prompt_tokens == tokens]
+
+    def _all(self) -> Iterator[EngineTask]:
+        for tasks in self._live.values():
+            yield from tasks
+
+    def start(self, event: ev.Task | ev.Timing, candidates: Sequence[Draft]) -> EngineTask:
+        """A new task, for one of the candidates."""
+        engine = self._engines(event)[0]
+        task = EngineTask(event.slot, event.task, engine)
+        task.tag, task.guess = event.tag, self._tags.get(engine)
+        key = (engine, event.slot if event.slot is not None else -1, event.task if event.task is not None else -1)
+        still = []
+        for known in self._live.get(key, []):
+            if known.released or (known.owner is not None and known.owner.run.closed):
+                self._drop(known)  # the ids have started again
+            else:
+                still.append(known)
+        self._live[key] = [*still, task]
+        if candidates:
+            task.candidates = list(candidates)
+            self.undecided.append(task)
+        return task
+
+    def start_nameless(self, event: ev.PromptCount, candidates: Sequence[Draft]) -> EngineTask:
+        """A task of an engine that tells no ids, only the size of each prompt it begins to read."""
+        self._nameless += 1
+        task = EngineTask(None, None)
+        task.tag, task.launched_at = event.tag, event.at
+        task.prompt_tokens, task.cache_tokens = event.total, event.cached
+        self._live[0, -1, -self._nameless] = [task]
+        if candidates:
+            task.candidates = list(candidates)
+            self.undecided.append(task)
+        return task
+
+    def forget(self) -> None:
+        """A model was loaded: ids start again. Tasks still at work keep theirs."""
+        for key, tasks in list(self._live.items()):
+            still = [task for task in tasks if not task.released and (task.owner is not None or task.candidates)]
+            for task in tasks:
+                if task not in still:
+                    self._drop(task)
+            self._live[key] = still
+            if not still:
+                del self._live[key]
+
+    def close(self) -> None:
+        """The end of the log: what is left over is settled."""
+        for task in list(self.undecided):
+            if task.nameless:
+                task.unclear, task.candidates = True, []
+            else:
+                self.settle(task)
+        for task in self._all():
+            self._drop(task)
+        self._live.clear()
+
+    def _drop(self, task: EngineTask) -> None:
+        if task.owner is None and not task.candidates and not task.unclear:
+            self.unbound += task.launched_at is not None or task.timed
+
+    def _engines(self, event: ev.Task | ev.Timing) -> list[int]:
+        """The engine processes a line may be from, the nearest first; each gets to be known better by its lines."""
+        if event.engine_start is None:
+            return [0]
+        low, high = event.engine_start, event.engine_start + 1000
+        near = [
+            number
+            for number, (first, last) in enumerate(self._starts)
+            if number and low - SLACK_MS <= last and first <= high + SLACK_MS
+        ]
+        if not near:
+            self._starts.append((low, high))
+            return [len(self._starts) - 1]
+        if len(near) == 1:
+            first, last = self._starts[near[0]]
+            if max(first, low) <= min(last, high):
+                self._starts[near[0]] = max(first, low), min(last, high)
+        return sorted(near, key=lambda number: abs(sum(self._starts[number]) - low - high))
+
+    # -- whose task it is
+
+    def give(self, task: EngineTask, draft: Draft | None) -> None:
+        """Settles that a task is a draft's, or nobody's."""
+        if task in self.undecided:
+            self.undecided.remove(task)
+        task.candidates = []
+        if task.run is not None and task in task.run.tasks:
+            task.run.tasks.remove(task)
+        task.run = draft.run if draft is not None else None
+        if draft is None:
+            return
+        draft.run.tasks.append(task)
+        if task.slot is not None:
+            self._slots[task.engine, draft.tag, task.slot] = task
+        self._measure(task, draft)
+
+    def _measure(self, task: EngineTask, draft: Draft) -> None:
+        prompt = draft.prompt
+        if prompt is None or task.prompt_tokens is None:
+            return
+        self._measured[prompt.node] = task
+        if not draft.truncated and not draft.media and prompt.size:
+            self._bytes += prompt.size
+            self._tokens += task.prompt_tokens
+
+    def learn(self, draft: Draft, usage: ev.Usage | None) -> None:
+        """An answer's usage tells the size of a prompt where no engine task does."""
+        if usage is not None and usage.input and draft.task is None:
+            task = EngineTask(None, None)
+            task.prompt_tokens, task.eval_tokens = usage.input, usage.output
+            task.run = draft.run
+            self._measure(task, draft)
+
+    def fit_usage(self, usage: ev.Usage | None, draft: Draft) -> float:
+        """How well the tokens an answer says its prompt had fit a draft."""
+        if usage is None or not usage.input or draft.prompt is None or draft.old:
+            return 0.0
+        task = EngineTask(None, None)
+        task.prompt_tokens = usage.input
+        return max(self._fit(task, draft), -30.0)
+
+    def know(self, task: EngineTask) -> None:
+        """The request of a task is certain, and with it the model of its engine."""
+        if task.engine and task.owner is not None and task.owner.tag is not None:
+            self._tags[task.engine] = task.owner.tag
+
+    def settle(
+        self,
+        task: EngineTask,
+        bonus: Callable[[Draft], float] | None = None,
+        within: Sequence[Draft] | None = None,
+    ) -> list[Draft]:
+        """Gives an undecided task to the likeliest draft; returns it, and behind it those that are nearly as likely.
+
+        ``bonus``: what the line at hand says of each draft. ``within``: it stays undecided if likeliest another's.
+        """
+        others = (other for other in self.undecided if other is not task and not other.nameless)
+        together = [task, *(other for other in others if other.engine == task.engine)]
+        together = sorted(together[:MANY], key=self.undecided.index)
+        drafts = sorted({draft.number: draft for one in together for draft in self._possible(one)}.items())
+        order = {number: rank for rank, (number, _) in enumerate(drafts)}
+
+        def score(rank: int, one: EngineTask, draft: Draft) -> float:
+            value = self.fit(one, draft) - abs(rank - order[draft.number])
+            return value + (bonus(draft) if one is task and bonus is not None else 0.0)
+
+        table = [
+            {draft.number: score(rank, one, draft) for draft in self._possible(one)}
+            for rank, one in enumerate(together)
+        ]
+        at = together.index(task)
+        totals = {number: _best(table, {at: number}) for number in table[at]}
+        known = dict(drafts)
+        ranked = sorted(totals, key=lambda number: (-totals[number], number))
+        best = totals[ranked[0]] if ranked else IMPOSSIBLE
+        nobody = best < _best(table, {at: None})
+        if within is not None and (nobody or known[ranked[0]] not in within):
+            return []
+        if nobody:
+            self.give(task, None)
+            return []
+        self.give(task, known[ranked[0]])
+        return [known[number] for number in ranked if number == ranked[0] or best - totals[number] < SURE]
+
+    def _possible(self, task: EngineTask) -> list[Draft]:
+        return [draft for draft in task.candidates if not draft.run.tasks or draft.run.tasks[-1].failed is not None]
+
+    def fit(self, task: EngineTask, draft: Draft) -> float:
+        """How well a task fits a draft; only differences mean anything."""
+        if task.tag is not None and draft.tag is not None and task.tag != draft.tag:
+            return IMPOSSIBLE
+        other_model = task.guess is not None and draft.tag is not None and task.guess != draft.tag
+        return self._fit(task, draft) - (8.0 if other_model else 0.0)
+
+    def _fit(self, task: EngineTask, draft: Draft) -> float:
+        tokens = task.prompt_tokens
+        if tokens is None or draft.prompt is None:
+            return 0.0
+        if tokens < draft.prompt.count:  # every message takes a token at least
+            return IMPOSSIBLE
+        earlier = self._earlier(draft)
+        return self._fit_size(task, tokens, draft, earlier) + self._fit_slot(task, draft, earlier)
+
+    def _fit_size(self, task: EngineTask, tokens: int, draft: Draft, earlier: EngineTask | None) -> float:
+        prompt = draft.prompt
+        assert prompt is not None
+        per_token = self._bytes / self._tokens if self._tokens else BYTES_PER_TOKEN
+        if earlier is not None and earlier.prompt_tokens:
+            if tokens < 0.9 * earlier.prompt_tokens:  # unless it was cut to fit the context
+                return -30.0 if task.context is None or tokens < task.context // 3 else -5.0
+            expected = earlier.prompt_tokens + (earlier.eval_tokens or 0)
+            if draft.truncated or draft.media:  # how much longer than before, only the server knows
+                return max(-6.0, -3 * abs(log(tokens / expected)))
+            if earlier.owner is not None and earlier.owner.prompt is not None:
+                grown = max(prompt.size - earlier.owner.prompt.size, 0)
+                expected = earlier.prompt_tokens + round(grown / per_token)
+            return max(-12.0, -30 * abs(log(tokens / expected)))
+        if not prompt.size:
+            return 0.0
+        if tokens * SPARSE < prompt.size and not draft.media:
+            return -30.0
+        off = abs(log(tokens * per_token / prompt.size))
+        return max(-10.0, -(1.5 if draft.truncated or draft.media else 8) * off)
+
+    def _fit_slot(self, task: EngineTask, draft: Draft, earlier: EngineTask | None) -> float:
+        """A conversation goes on in the slot that has most of it, if that slot is free."""
+        if earlier is None or earlier.slot is None or task.slot is None:
+            return 0.0
+        last = self._slots.get((earlier.engine, draft.tag, earlier.slot))
+        if last is not earlier:
+            return 0.0
+        return 8.0 if (task.engine, task.slot) == (earlier.engine, earlier.slot) else -6.0
+
+    def _earlier(self, draft: Draft) -> EngineTask | None:
+        """The task that read the longest known beginning of a draft's prompt."""
+        if draft.prompt is None:
+            return None
+        node = draft.prompt.node
+        for _ in range(ANCESTORS):
+            node = self.tree.parent(node)
+            if not node:
+                return None
+            if node in self._measured and not self._measured[node].doubtful:
+                return self._measured[node]
+        return None
+
+    # -- ends
+
+    def done(self, task: EngineTask) -> None:
+        """The engine is done with a task; its request's last line comes next."""
+        if not task.ended and task not in self.ending and (task.owner is not None or task.candidates):
+            self.ending.append(task)
+
+    def end(self, tasks: Iterable[EngineTask]) -> None:
+        """The last line of these tasks' request has come."""
+        for task in tasks:
+            task.ended = True
+            if task in self.ending:
+                self.ending.remove(task)
+
+
+def _best(table: Sequence[dict[int, float]], fixed: dict[int, int | None]) -> float:
+    """The best sum of scores where every task goes to another draft, or to nobody."""
+
+    def go(at: int, taken: frozenset[int]) -> float:
+        if at == len(table):
+            return 0.0
+        if at in fixed:
+            number = fixed[at]
+            if number is None:
+                return NOBODY + go(at + 1, taken)
+            return table[at][number] + go(at + 1, taken | {number})
+        best = NOBODY + go(at + 1, taken)
+        for number, value in table[at].items():
+            if number not in taken and number not in fixed.values():
+                best = max(best, value + go(at + 1, taken | {number}))
+        return best
+
+    return go(0, frozenset())
