@@ -17,7 +17,7 @@ class Filters(Struct, frozen=True, kw_only=True):
     until: Millis | None = None
     """First local millisecond that no longer counts."""
     project: str | None = None
-    """A project's path, its last part, or a pattern with ``*``; case does not matter."""
+    """A project's path, its last part, the name given to it, or a pattern with ``*``; case does not matter."""
     client: str | None = None
     """A client's id, or a pattern with ``*``."""
     model: str | None = None

@@ -310,7 +310,9 @@ class Session(Struct, frozen=True, kw_only=True):
     """Why it hangs under its parent."""
     kind: Kind = Kind.MAIN
     title: str
-    """First words a person wrote, one line; or what the log does show, e.g. the endpoint."""
+    """A name given to it; else first words a person wrote, one line; or what the log does show, e.g. the endpoint."""
+    words: str | None = None
+    """What ``title`` would be without a name; ``None`` where nobody gave one."""
     project: str | None = None
     client: str = "unknown"
     model: str | None = None
@@ -426,6 +428,8 @@ class Audit(Struct, frozen=True, kw_only=True):
     log_roots: tuple[str, ...] = ()
     model_loads: tuple[ModelLoad, ...] = ()
     """In order of time."""
+    project_names: dict[str, str] = field(default_factory=dict)
+    """Project -> the name a person gave it; shown instead of its path, which stays what requests are grouped by."""
 
 
 class Library(Protocol):

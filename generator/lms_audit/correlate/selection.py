@@ -9,7 +9,7 @@ Cost: one pass over the requests; the messages of a session cut in two are looke
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fnmatch import translate
 
 from msgspec.structs import replace
@@ -21,7 +21,7 @@ from lms_audit.model import Audit, Entry, Request, Session
 
 def select(audit: Audit, tree: PromptTree, filters: Filters) -> Audit:
     """Only the requests that pass all filters, and the sessions that have one."""
-    return keep(audit, tree, _Passes(filters)) if filters else audit
+    return keep(audit, tree, _Passes(filters, audit.project_names)) if filters else audit
 
 
 def keep(audit: Audit, tree: PromptTree, passes: Callable[[Request], bool]) -> Audit:
@@ -51,8 +51,9 @@ def keep(audit: Audit, tree: PromptTree, passes: Callable[[Request], bool]) -> A
 class _Passes:
     """Whether a request passes. One the log gives no time for is inside no span of time."""
 
-    def __init__(self, filters: Filters) -> None:
+    def __init__(self, filters: Filters, project_names: Mapping[str, str]) -> None:
         self._filters = filters
+        self._project_names = project_names
         self._project = _pattern(filters.project)
         self._client = _pattern(filters.client)
         self._model = _pattern(filters.model)
@@ -70,7 +71,8 @@ class _Passes:
             return False
         if self._project is not None:
             project = (request.project or "").replace("\\", "/").rstrip("/")
-            return any(self._project.fullmatch(name) for name in (project, project.rpartition("/")[2]))
+            given = self._project_names.get(request.project or "", "")
+            return any(self._project.fullmatch(name) for name in (project, project.rpartition("/")[2], given))
         return True
 
 

@@ -125,10 +125,14 @@ def _titles(requests: Sequence[Request], members: dict[int, list[int]], linked: 
         titles[thread] = titles[thread] or _fallback(requests[indexes[0]])
     own = dict(titles)
     for thread, parent in linked.parents.items():
-        if parent.kind in _NAMES:
-            caller = linked.same.get(parent.thread, parent.thread)
-            titles[thread] = one_line(f"{_NAMES[parent.kind]}: {own[caller]}")
+        caller = linked.same.get(parent.thread, parent.thread)
+        titles[thread] = side_title(parent.kind, own[caller]) or titles[thread]
     return titles
+
+
+def side_title(kind: Kind, title: str) -> str | None:
+    """What a linked side request is called after its session; ``None`` for kinds that have words of their own."""
+    return one_line(f"{_NAMES[kind]}: {title}") if kind in _NAMES else None
 
 
 def _fallback(request: Request) -> str:
