@@ -37,6 +37,7 @@ from lms_audit.store import Store, StoreDamagedError, set_aside
 if TYPE_CHECKING:
     from lms_audit.correlate.clients import Clients
     from lms_audit.correlate.conversation import PromptTree
+    from lms_audit.correlate.names import Names
     from lms_audit.share.export import Format
     from lms_audit.share.pack import Archive
 
@@ -82,6 +83,8 @@ class Understood(Struct, frozen=True):
     tree: PromptTree
     library: Shelf
     clients: Clients
+    notes: tuple[str, ...] = ()
+    """What the user should be told of the names file."""
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
@@ -91,18 +94,22 @@ def build(config: Config, progress: Progress | None = None) -> BuildResult:
     """Make the site in ``config.out``, or leave it where it would come out the same."""
     timed = Timed(progress or Silent())
     outdir.claim(config.out, "site")
+    names = _names(config)
 
     def work(store: Store) -> BuildResult:
         outdir.recover(config.out)
         ingested = _ingested(config, store, timed)
         state = _state(config, ingested)
         audit = None
+        notes = [*store.notes, *ingested.notes]
         if not outdir.is_current(config.out, "site", state):
-            understood = _understood(config, store, ingested, timed)
+            understood = _understood(config, names, store, ingested, timed)
             audit = understood.audit
+            notes += understood.notes
             _render(config, understood, state, timed)
-        notes = (*store.notes, *ingested.notes)
-        return BuildResult(site=config.out, files=ingested.files, notes=notes, seconds=timed.finish(), audit=audit)
+        return BuildResult(
+            site=config.out, files=ingested.files, notes=tuple(notes), seconds=timed.finish(), audit=audit
+        )
 
     return _with_store(config, work)
 
@@ -111,10 +118,12 @@ def export(config: Config, format_: Format, progress: Progress | None = None) ->
     """Write the exports into ``config.out``; returns the files written and those read."""
     from lms_audit.share.export import export as write
 
+    names = _names(config)
+
     def work(store: Store) -> tuple[tuple[Path, ...], Ingested]:
         ingested = _ingested(config, store, progress or Silent())
-        understood = _understood(config, store, ingested, progress or Silent())
-        notes = (*store.notes, *ingested.notes)
+        understood = _understood(config, names, store, ingested, progress or Silent())
+        notes = (*store.notes, *ingested.notes, *understood.notes)
         return write(understood.audit, config.out, format_), replace(ingested, notes=notes)
 
     return _with_store(config, work)
@@ -126,10 +135,12 @@ def pack(
     """One archive per project in ``config.out``; returns them and the files read."""
     from lms_audit.share.pack import pack as write
 
+    names = _names(config)
+
     def work(store: Store) -> tuple[tuple[Archive, ...], Ingested]:
         ingested = _ingested(config, store, progress or Silent())
-        known = _understood(config, store, ingested, progress or Silent())
-        notes = (*store.notes, *ingested.notes)
+        known = _understood(config, names, store, ingested, progress or Silent())
+        notes = (*store.notes, *ingested.notes, *known.notes)
         archives = write(known.audit, known.tree, known.library, config.out, zipped=zipped)
         return archives, replace(ingested, notes=notes)
 
@@ -190,9 +201,17 @@ def _accounts(ingested: Ingested, joined: Joined) -> tuple[FileHealth, ...]:
     )
 
 
-def _understood(config: Config, store: Store, ingested: Ingested, progress: Progress) -> Understood:
+def _names(config: Config) -> Names:
+    """The names file, read before the logs are: a mistake in it is told at once."""
+    from lms_audit.correlate.names import NO_NAMES, parse
+
+    return NO_NAMES if config.names is None else parse(_text(config.names), str(config.names))
+
+
+def _understood(config: Config, names: Names, store: Store, ingested: Ingested, progress: Progress) -> Understood:
     from lms_audit.correlate import correlate
     from lms_audit.correlate.clients import Clients
+    from lms_audit.correlate.names import apply, strangers
     from lms_audit.correlate.selection import select
 
     progress.stage("correlate")
@@ -208,8 +227,8 @@ def _understood(config: Config, store: Store, ingested: Ingested, progress: Prog
         log_roots=tuple(sorted({file.root.name for file in ingested.files})),
     )
     library.tree = correlated.tree
-    audit = select(correlated.audit, correlated.tree, config.filters)
-    return Understood(audit, correlated.tree, library, clients)
+    audit = select(apply(correlated.audit, names), correlated.tree, config.filters)
+    return Understood(audit, correlated.tree, library, clients, strangers(correlated.audit, names, str(config.names)))
 
 
 def _render(config: Config, understood: Understood, state: str, progress: Progress) -> None:
