@@ -169,7 +169,7 @@ def test_results_come_by_kind_with_session_request_and_marked_words(search: Sear
     assert search.find("parser") == {"Sessions": "1", "Prompts": "2"}
     assert search.marks() == ["parser"] * 4
     first = search.page.locator("[role=option]").nth(1)
-    assert first.locator(".lms-search__where").inner_text() == "Fix the parser · Request 3"
+    assert first.locator(".lms-search__where").text_content() == "Fix the parser · Request 3"
     assert search.page.locator(".lms-search__status").inner_text() == "3 results"
 
 
@@ -234,7 +234,7 @@ def test_the_dialog_says_what_it_covers_and_what_was_left_out(search: Search) ->
         f"Of 1 very long text only the first {TEXT_LIMIT:,} characters are searched."
     )
     search.find("word")
-    where = search.page.locator(".lms-search__where").inner_text()
+    where = search.page.locator(".lms-search__where").text_content()
     assert where == f"Long · Request 3 · first part of {len(SMALL[9].text):,} characters"
 
 
