@@ -1,9 +1,9 @@
 """Charts: a Vega-Lite specification per kind of chart, once per site, and rows per chart.
 
 In: rows of plain values made by the views. Out: ``Chart`` for a template (rows as JSON, the same rows as a table), and
-``specs()``, all specifications for ``assets/charts-data.js``. Only this module imports altair. Rows are named data, so a
-specification costs 2 ms once per process however many charts there are; types are explicit because nothing is inferred
-from named data. Times are local milliseconds drawn as UTC: the log has no zone.
+``specs()``, all specifications for ``assets/data/charts.js``. Only this module imports altair. Rows are named data, so
+a specification costs 2 ms once per process however many charts there are; types are explicit because nothing is
+inferred from named data. Times are local milliseconds drawn as UTC: the log has no zone.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Chart(Struct, frozen=True):
     question: str
     """What it answers, one line."""
     data: Json
-    """``{"cols": [...], "rows": [[...]]}``: names once. With ``"long": [name, value]`` each column from the second on is a
-    category, and its cells are values."""
+    """``{"cols": [...], "rows": [[...]]}``: names once. With ``"long": [name, value]`` each column
+    from the second on is a category, and its cells are values."""
     head: tuple[str, ...]
     table: tuple[tuple[str, ...], ...]
     """The same rows for readers without scripts; empty where ``rows_are`` names a table of the page."""
@@ -67,9 +67,9 @@ class Plan(Struct, frozen=True):
 
 
 def _alt() -> Any:
-    import altair
+    import altair as alt
 
-    return altair
+    return alt
 
 
 def _named() -> Any:
@@ -114,39 +114,47 @@ def _session_speed() -> Any:
     speed = base.mark_line(point=alt.OverlayMarkDef(size=34, filled=True), color=SPEED, strokeWidth=1.5, clip=True)
     speed = speed.encode(x=zoomed, y=alt.Y("rate:Q", title="tok/s"), tooltip=tips).properties(height=130)
     tokens = base.mark_line(
-        point=alt.OverlayMarkDef(size=28, filled=True), color=TOKENS, strokeWidth=1.5, interpolate="step-after", clip=True
+        point=alt.OverlayMarkDef(size=28, filled=True),
+        color=TOKENS,
+        strokeWidth=1.5,
+        interpolate="step-after",
+        clip=True,
     )
-    tokens = tokens.encode(x=zoomed, y=alt.Y("tokens:Q", title="total tokens", axis=alt.Axis(format="~s")), tooltip=tips)
+    tokens = tokens.encode(
+        x=zoomed, y=alt.Y("tokens:Q", title="total tokens", axis=alt.Axis(format="~s")), tooltip=tips
+    )
     strip = base.mark_area(color=QUIET, opacity=0.5, interpolate="step-after").encode(
         x=_time(), y=alt.Y("tokens:Q", title=None, axis=None)
     )
-    return alt.vconcat(
-        speed, tokens.properties(height=110), strip.properties(height=34).add_params(brush), spacing=14
-    )
+    return alt.vconcat(speed, tokens.properties(height=110), strip.properties(height=34).add_params(brush), spacing=14)
 
 
 def _session_times() -> Any:
     alt = _alt()
     base = alt.Chart(_named()).transform_fold(["prompt", "answer"], as_=["what", "seconds"])
     base = base.transform_calculate(name="datum.what == 'prompt' ? 'prompt processing' : 'response time'")
-    return base.mark_bar().encode(
-        x=alt.X("n:O", title="request", axis=alt.Axis(labelOverlap=True, labelAngle=0, ticks=False)),
-        y=alt.Y("seconds:Q", title="seconds", stack="zero"),
-        color=alt.Color(
-            "name:N",
-            title=None,
-            scale=alt.Scale(domain=["prompt processing", "response time"], range=[PROMPT, ANSWER]),
-            legend=alt.Legend(orient="top"),
-        ),
-        order=alt.Order("what:N", sort="descending"),
-        tooltip=[
-            alt.Tooltip("n:Q", title="Request"),
-            alt.Tooltip("prompt:Q", title="Prompt processing, s", format=".1f"),
-            alt.Tooltip("answer:Q", title="Response time, s", format=".1f"),
-            alt.Tooltip("input:Q", title="Input tokens", format=","),
-            alt.Tooltip("output:Q", title="Output tokens", format=","),
-        ],
-    ).properties(height=190)
+    return (
+        base.mark_bar()
+        .encode(
+            x=alt.X("n:O", title="request", axis=alt.Axis(labelOverlap=True, labelAngle=0, ticks=False)),
+            y=alt.Y("seconds:Q", title="seconds", stack="zero"),
+            color=alt.Color(
+                "name:N",
+                title=None,
+                scale=alt.Scale(domain=["prompt processing", "response time"], range=[PROMPT, ANSWER]),
+                legend=alt.Legend(orient="top"),
+            ),
+            order=alt.Order("what:N", sort="descending"),
+            tooltip=[
+                alt.Tooltip("n:Q", title="Request"),
+                alt.Tooltip("prompt:Q", title="Prompt processing, s", format=".1f"),
+                alt.Tooltip("answer:Q", title="Response time, s", format=".1f"),
+                alt.Tooltip("input:Q", title="Input tokens", format=","),
+                alt.Tooltip("output:Q", title="Output tokens", format=","),
+            ],
+        )
+        .properties(height=190)
+    )
 
 
 def _session_context() -> Any:
@@ -155,7 +163,12 @@ def _session_context() -> Any:
         alt.Chart(_named())
         .mark_area(interpolate="step-after", opacity=0.88)
         .encode(
-            x=alt.X("n:Q", title="request", axis=alt.Axis(tickMinStep=1, format="d", grid=False), scale=alt.Scale(nice=False)),
+            x=alt.X(
+                "n:Q",
+                title="request",
+                axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+                scale=alt.Scale(nice=False),
+            ),
             y=alt.Y("kb:Q", title="kB of prompt", stack="zero"),
             color=alt.Color("kind:N", title=None, legend=alt.Legend(orient="right", symbolType="square")),
             tooltip=[
@@ -179,7 +192,10 @@ def _over_time() -> Any:
         alt.Tooltip("output:Q", title="Output tokens", format=","),
     ]
     requests = base.mark_bar(color=INPUT).encode(
-        x=x, x2="until:T", y=alt.Y("requests:Q", title="requests", axis=alt.Axis(tickMinStep=1, format="~s")), tooltip=tips
+        x=x,
+        x2="until:T",
+        y=alt.Y("requests:Q", title="requests", axis=alt.Axis(tickMinStep=1, format="~s")),
+        tooltip=tips,
     )
     tokens = base.transform_fold(["input", "output"], as_=["what", "tokens"]).mark_bar()
     tokens = tokens.encode(
@@ -201,23 +217,27 @@ def _times_over_time() -> Any:
     alt = _alt()
     base = alt.Chart(_named()).transform_fold(["prompt", "answer"], as_=["what", "minutes"])
     base = base.transform_calculate(name="datum.what == 'prompt' ? 'prompt processing' : 'response time'")
-    return base.mark_bar().encode(
-        x=_time(),
-        x2="until:T",
-        y=alt.Y("minutes:Q", title="minutes", stack="zero"),
-        color=alt.Color(
-            "name:N",
-            title=None,
-            scale=alt.Scale(domain=["prompt processing", "response time"], range=[PROMPT, ANSWER]),
-            legend=alt.Legend(orient="top"),
-        ),
-        order=alt.Order("what:N", sort="descending"),
-        tooltip=[
-            alt.Tooltip("label:N", title="From"),
-            alt.Tooltip("prompt:Q", title="Prompt processing, min", format=",.1f"),
-            alt.Tooltip("answer:Q", title="Response time, min", format=",.1f"),
-        ],
-    ).properties(height=200)
+    return (
+        base.mark_bar()
+        .encode(
+            x=_time(),
+            x2="until:T",
+            y=alt.Y("minutes:Q", title="minutes", stack="zero"),
+            color=alt.Color(
+                "name:N",
+                title=None,
+                scale=alt.Scale(domain=["prompt processing", "response time"], range=[PROMPT, ANSWER]),
+                legend=alt.Legend(orient="top"),
+            ),
+            order=alt.Order("what:N", sort="descending"),
+            tooltip=[
+                alt.Tooltip("label:N", title="From"),
+                alt.Tooltip("prompt:Q", title="Prompt processing, min", format=",.1f"),
+                alt.Tooltip("answer:Q", title="Response time, min", format=",.1f"),
+            ],
+        )
+        .properties(height=200)
+    )
 
 
 def _speed(unit: str) -> Callable[[], Any]:
@@ -247,7 +267,9 @@ def _distribution(unit: str) -> Callable[[], Any]:
     def make() -> Any:
         alt = _alt()
         base = alt.Chart(_named())
-        x = alt.X("from:Q", title=unit, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format="~s", tickCount=6))
+        x = alt.X(
+            "from:Q", title=unit, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format="~s", tickCount=6)
+        )
         bars = base.transform_filter("datum.mark == null").mark_bar(color=INPUT, opacity=0.75)
         bars = bars.encode(
             x=x,
@@ -261,7 +283,8 @@ def _distribution(unit: str) -> Callable[[], Any]:
         )
         marks = base.transform_filter("datum.mark != null")
         rules = marks.mark_rule(color=PROMPT, strokeDash=[4, 3]).encode(
-            x="from:Q", tooltip=[alt.Tooltip("mark:N", title="Percentile"), alt.Tooltip("from:Q", format=",.4~f", title="Value")]
+            x="from:Q",
+            tooltip=[alt.Tooltip("mark:N", title="Percentile"), alt.Tooltip("from:Q", format=",.4~f", title="Value")],
         )
         names = marks.mark_text(align="left", baseline="top", dx=3, color=PROMPT, fontSize=10).encode(
             x="from:Q", y=alt.value(0), text="mark:N"
@@ -285,7 +308,10 @@ def _heat() -> Any:
                 axis=alt.Axis(ticks=False, domain=False),
             ),
             color=alt.Color(
-                "n:Q", title=None, scale=alt.Scale(range=["#1f8a8c18", "#1f8a8c"]), legend=alt.Legend(orient="right", gradientLength=120)
+                "n:Q",
+                title=None,
+                scale=alt.Scale(range=["#1f8a8c18", "#1f8a8c"]),
+                legend=alt.Legend(orient="right", gradientLength=120),
             ),
             tooltip=[
                 alt.Tooltip("day:N", title="Day"),
@@ -397,7 +423,9 @@ PLANS: dict[str, Plan] = {
         _speed("tok/s, reading"),
     ),
     "dist_input_tokens": Plan("Input tokens per request", "How long are prompts?", _BINS, 200, _distribution("tokens")),
-    "dist_output_tokens": Plan("Output tokens per request", "How long are answers?", _BINS, 200, _distribution("tokens")),
+    "dist_output_tokens": Plan(
+        "Output tokens per request", "How long are answers?", _BINS, 200, _distribution("tokens")
+    ),
     "dist_prompt_ms": Plan(
         "Prompt processing per request", "How long until the answer begins?", _BINS, 200, _distribution("seconds")
     ),

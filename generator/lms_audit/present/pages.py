@@ -6,15 +6,18 @@ new page is a view, a template and a line here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
-from lms_audit.present import charts, render
+from lms_audit.model import Key
+from lms_audit.present import charts, render, rows, search
+from lms_audit.present.reuse import Kept, Reuse, session_digest
 from lms_audit.present.text import json_text
 from lms_audit.present.views import evidence, hubs, lists, overview, prompts
 from lms_audit.present.views.book import Book
+from lms_audit.present.views.documents import Held, documents
 from lms_audit.present.views.session import session_pages
 
 
@@ -22,7 +25,8 @@ class File(Struct, frozen=True):
     """A file of the docs tree."""
 
     path: str
-    content: str
+    content: str | None
+    """``None``: as the last build left it."""
 
 
 class Hub(Struct, frozen=True):
@@ -59,11 +63,33 @@ HUBS = (
         "Requests whose prompt differed from what the engine had cached, why, and what it cost.",
         prompts.cache_page,
     ),
-    Hub("tools/index.md", "tools.md.j2", "Tools", "What the agents called, how it ended, which files they touched.", hubs.tools_page),
-    Hub("models/index.md", "hub.md.j2", "Models", "Speed, tokens and time by model.", lambda book: hubs.hub_page(book, "model")),
-    Hub("clients/index.md", "hub.md.j2", "Clients", "Who sent the requests.", lambda book: hubs.hub_page(book, "client")),
-    Hub("projects/index.md", "hub.md.j2", "Projects", "What was worked on.", lambda book: hubs.hub_page(book, "project")),
-    Hub("cost/index.md", "hub.md.j2", "Cost", "What the same tokens would have cost at list prices of cloud APIs.", hubs.cost_page),
+    Hub(
+        "tools/index.md",
+        "tools.md.j2",
+        "Tools",
+        "What the agents called, how it ended, which files they touched.",
+        hubs.tools_page,
+    ),
+    Hub(
+        "models/index.md",
+        "hub.md.j2",
+        "Models",
+        "Speed, tokens and time by model.",
+        lambda book: hubs.hub_page(book, "model"),
+    ),
+    Hub(
+        "clients/index.md", "hub.md.j2", "Clients", "Who sent the requests.", lambda book: hubs.hub_page(book, "client")
+    ),
+    Hub(
+        "projects/index.md", "hub.md.j2", "Projects", "What was worked on.", lambda book: hubs.hub_page(book, "project")
+    ),
+    Hub(
+        "cost/index.md",
+        "hub.md.j2",
+        "Cost",
+        "What the same tokens would have cost at list prices of cloud APIs.",
+        hubs.cost_page,
+    ),
     Hub(
         "health/index.md",
         "health.md.j2",
@@ -88,17 +114,32 @@ def hub_files(book: Book) -> Iterator[File]:
         yield File(hub.path, content)
 
 
-def session_files(book: Book) -> Iterator[File]:
-    """The pages of all sessions with their data files."""
+def session_files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[int, int]]]) -> Iterator[File]:
+    """The pages of all sessions with their data files; those that would come out the same stay.
+
+    ``held`` is filled with what each session's data files hold, and where.
+    """
     sessions = book.audit.sessions
     for index, session in enumerate(sessions):
         before = sessions[index - 1] if index else None
         after = sessions[index + 1] if index + 1 < len(sessions) else None
-        for view in session_pages(book, session, before, after):
-            path = book.session_path(session.id, view.part).replace(".html", ".md")
-            title = session.title if view.part == 1 else f"{session.title} (part {view.part})"
-            yield File(path, render.page("session.md.j2", path, title=title, lead=view.words, view=view))
-            yield File(f"sessions/{session.id}/data-{view.part}.js", view.data)
+        digest = session_digest(book, session, before, after)
+        kept = reuse.kept(session, digest)
+        if kept is not None:
+            yield from (File(path, None) for path in kept.files)
+        else:
+            made: list[File] = []
+            items: Mapping[Key, tuple[int, int]] = {}
+            for view in session_pages(book, session, before, after):
+                path = book.session_path(session.id, view.part).replace(".html", ".md")
+                title = session.title if view.part == 1 else f"{session.title} (part {view.part})"
+                made.append(File(path, render.page("session.md.j2", path, title=title, lead=view.words, view=view)))
+                made.append(File(f"sessions/{session.id}/data-{view.part}.js", view.data))
+                items = view.items
+            kept = Kept(digest, tuple(file.path for file in made), dict(items))
+            reuse.note(session, kept)
+            yield from made
+        held[session.id] = kept.items
 
 
 def tool_set_files(book: Book) -> Iterator[File]:
@@ -110,7 +151,14 @@ def tool_set_files(book: Book) -> Iterator[File]:
 
 
 def data_files(book: Book) -> Iterator[File]:
-    """What scripts share: chart specifications, the sessions, the rows of all requests."""
+    """What scripts share: chart specifications, the sessions for the sidebar, the rows of the two lists."""
     yield File("assets/data/charts.js", f"lmsAudit.specs({json_text(charts.specs())});\n")
     yield File("assets/data/sessions.js", f"lmsAudit.sessions({json_text(lists.index_data(book))});\n")
-    yield File("assets/data/requests.js", f"lmsAudit.requests({json_text(lists.rows_data(book))});\n")
+    yield File("data/sessions.js", rows.script(lists.session_rows(book)).decode("ascii"))
+    yield File("data/requests.js", rows.script(lists.request_rows(book)).decode("ascii"))
+
+
+def search_files(book: Book, held: Held) -> Iterator[File]:
+    """The full-text index; ``held`` says where the sessions' data files have the texts."""
+    for path, content in search.build_index(documents(book, held)).items():
+        yield File(path, content.decode("ascii"))

@@ -16,7 +16,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lms_audit.present import text
 from lms_audit.present.resources import resources
 
-
 ABOVE = "<!--body-->"
 """In a template: what stands before it is shown above the page's title."""
 

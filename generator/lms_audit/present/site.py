@@ -14,23 +14,27 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import yaml
 from msgspec import Struct
 
 from lms_audit.analyse.report import Report
 from lms_audit.correlate.clients import Clients
 from lms_audit.errors import AuditError
-from lms_audit.model import Library
-from lms_audit.present.pages import File, data_files, hub_files, session_files, tool_set_files
+from lms_audit.model import Key, Library
+from lms_audit.present.pages import File, data_files, hub_files, search_files, session_files, tool_set_files
 from lms_audit.present.resources import resources
+from lms_audit.present.reuse import Notes, Reuse
 from lms_audit.present.views.book import Book
 
 BUILDERS = {"mkdocs": "mkdocs", "properdocs": "properdocs"}
 ASSETS = ("assets",)
+NOTES = "pages.json"
+"""What a build notes for the next one, in the working folder."""
 UNUSED = ("*.map",)
 """Files of the theme nobody opens: source maps are half of it."""
 
@@ -79,6 +83,14 @@ class _Tree:
         draft.replace(target)
         self.written += 1
 
+    def has(self, path: str) -> bool:
+        """The file is there."""
+        return (self.folder / path).is_file()
+
+    def keep(self, path: str) -> None:
+        """Leave a file as it is."""
+        self.mentioned.add(path)
+
     def sweep(self) -> int:
         """Remove stale files and empty folders."""
         removed = 0
@@ -101,7 +113,11 @@ def _assets() -> Iterator[tuple[str, bytes]]:
         if not path.is_file():
             continue
         content = path.read_bytes()
-        if path.name in sums and path.parent.name == "vendor" and hashlib.sha256(content).hexdigest() != sums[path.name]:
+        if (
+            path.name in sums
+            and path.parent.name == "vendor"
+            and hashlib.sha256(content).hexdigest() != sums[path.name]
+        ):
             raise AuditError(f"{path} is not the file its checksum was taken of; install the package again")
         yield path.relative_to(folder).as_posix(), content
 
@@ -156,20 +172,31 @@ def write_site(
     clients: Clients | None = None,
     progress: Progress | None = None,
     builder: str = "mkdocs",
+    maker: str = "",
 ) -> SiteResult:
-    """Write the docs tree below ``work`` and compile it into ``out``, a folder that is ours (see ``outdir``)."""
+    """Write the docs tree below ``work`` and compile it into ``out``, a folder that is ours (see ``outdir``).
+
+    ``maker`` is a digest of the program and its settings: session pages that the same maker has left in ``work`` are
+    kept where they would come out the same. Without one, all pages are made.
+    """
     work, out = work.resolve(), out.resolve()
     if progress is not None:
         progress.stage("render")
     book = Book(report, library, None if clients is None else clients.rules.clients)
     tree = _Tree(work / "docs")
     pages = 0
-    for file in _files(book):
-        tree.put(file.path, file.content.encode("utf-8"))
+    notes = work / NOTES
+    reuse = Reuse(maker, _last_notes(notes), tree.has)
+    for file in _files(book, reuse):
+        if file.content is None:
+            tree.keep(file.path)
+        else:
+            tree.put(file.path, file.content.encode("utf-8"))
         pages += file.path.endswith(".md")
     for path, content in _assets():
         tree.put(path, content)
     removed = tree.sweep()
+    notes.write_bytes(msgspec.json.encode(reuse.notes))
     config = work / "mkdocs.yml"
     config.write_text(_config(work, out), "utf-8")
     if compile:
@@ -179,8 +206,18 @@ def write_site(
     return SiteResult(work / "docs", config, pages, tree.written, removed)
 
 
-def _files(book: Book) -> Iterable[File]:
+def _last_notes(path: Path) -> Notes:
+    """What the last build noted; nothing where there was none or the notes are damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Notes)
+    except (OSError, msgspec.DecodeError):
+        return Notes()
+
+
+def _files(book: Book, reuse: Reuse) -> Iterable[File]:
     yield from hub_files(book)
     yield from tool_set_files(book)
-    yield from session_files(book)
+    held: dict[str, Mapping[Key, tuple[int, int]]] = {}
+    yield from session_files(book, reuse, held)
+    yield from search_files(book, held)
     yield from data_files(book)

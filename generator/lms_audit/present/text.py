@@ -1,7 +1,7 @@
-"""The only place where log text becomes HTML, YAML or JavaScript. Log text is hostile: it holds markup, code and bidi.
+"""The only place where log text becomes HTML, YAML or JavaScript. Log text is hostile: it holds markup and code.
 
-In: any string. Out: ``Markup`` or YAML that shows the string and cannot act. Everything else on a page is template text;
-Jinja calls ``finalize`` on each value, so a template cannot forget to escape.
+In: any string. Out: ``Markup`` or YAML that shows the string and cannot act. All else on a page is template text; Jinja
+ calls ``finalize`` on each value, so a template cannot forget to escape.
 
 A page is a small Markdown file (title and one paragraph, which the theme's search indexes) whose front matter carries
 the body as HTML. That keeps Markdown's and the search plugin's parsers, which cost 25 µs per element, away from what is
@@ -10,11 +10,14 @@ already HTML: compiling a page of 300 KB takes 10 ms instead of 500.
 Cost: about 50 MB/s for escaping; Markdown of answers about 1 MB/s.
 """
 
+# ruff: noqa: S704  everything here becomes markup after it was escaped; nothing elsewhere does
+
 from __future__ import annotations
 
 import html
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -22,7 +25,6 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
-from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
 from lms_audit.model import Json
@@ -89,7 +91,7 @@ def escape(text: str) -> Markup:
 
 
 def lines(text: str) -> Markup:
-    """The inside of a ``<pre>`` that has other elements in it. The caller's template writes a newline after ``<pre>``."""
+    """The inside of a ``<pre>`` with other elements in it. The caller's template writes a newline after ``<pre>``."""
     return Markup(_escaped(text))
 
 
@@ -154,39 +156,39 @@ def json_markup(value: Json) -> Markup:
 
 
 class _Quiet(RendererHTML):
-    """Renders what a model wrote: no link goes anywhere, no image loads, no heading takes part in the page's outline."""
+    """Renders what a model wrote: no link goes anywhere, no image loads, no heading is one of the page."""
 
-    def link_open(self, tokens: list[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    def link_open(self, tokens: Sequence[Token], index: int, *_: object) -> str:
         """A link as marked text; where it pointed stands in the tooltip."""
         return f'<span class="lnk" title="{html.escape(str(tokens[index].attrs.get("href", "")))}">'
 
-    def link_close(self, tokens: list[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    def link_close(self, *_: object) -> str:
         """End of a link."""
         return "</span>"
 
-    def image(self, tokens: list[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    def image(self, tokens: Sequence[Token], index: int, *_: object) -> str:
         """An image as its description."""
         token = tokens[index]
         where = html.escape(str(token.attrs.get("src", ""))[:300])
         return f'<span class="lnk" title="{where}">[image: {html.escape(token.content)}]</span>'
 
-    def heading_open(self, tokens: list[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    def heading_open(self, tokens: Sequence[Token], index: int, *_: object) -> str:
         """A heading as a bold paragraph of its level."""
         return f'<p class="hd {tokens[index].tag}">'
 
-    def heading_close(self, tokens: list[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    def heading_close(self, *_: object) -> str:
         """End of a heading."""
         return "</p>\n"
 
-    def fence(self, tokens: list[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    def fence(self, tokens: Sequence[Token], index: int, *_: object) -> str:
         """A code block with its language as a label."""
         language = html.escape(tokens[index].info.strip().split(" ")[0][:30])
         label = f' data-lang="{language}"' if language else ""
         return f"<pre{label}>\n{html.escape(tokens[index].content)}</pre>\n"
 
-    def code_block(self, tokens: list[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    def code_block(self, tokens: Sequence[Token], index: int, *_: object) -> str:
         """An indented code block."""
-        return self.fence(tokens, index, options, env)
+        return self.fence(tokens, index)
 
 
 @cache

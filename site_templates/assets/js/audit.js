@@ -36,7 +36,6 @@
     data(session, part, packed) { parts.set(`${session}/${part}`, packed); },
     specs(value) { held.specs = value; },
     sessions(value) { held.sessions = value; },
-    requests(value) { held.requests = value; },
     /** A part of a session's data, unpacked anew each time unless the caller keeps it. */
     async part(session, part) {
       await load(`sessions/${session}/data-${part}.js`);
@@ -75,8 +74,7 @@
     await load("assets/data/sessions.js");
     const now = document.querySelector("[data-session]")?.dataset.session;
     const groups = new Map();
-    for (const [id, title, at, , , , , , , parent] of held.sessions) {
-      if (parent >= 0 && id !== now) continue;
+    for (const [id, title, at] of held.sessions) {
       const day = dayOf(at);
       if (!groups.has(day)) groups.set(day, []);
       groups.get(day).push([id, title]);
@@ -145,6 +143,13 @@
     head.tabIndex = 0;
     head.addEventListener("click", () => sortBy(head));
     head.addEventListener("keydown", (event) => { if (event.key === "Enter") sortBy(head); });
+  }
+
+  // --- the session list: a view in the address opens the list it is of -----------------------------------------------
+  const list = document.getElementById("view-list");
+  if (list) {
+    if (location.hash.includes("=")) list.checked = true;
+    list.addEventListener("change", () => dispatchEvent(new Event("resize")));
   }
 
   sidebar();

@@ -6,7 +6,6 @@ the request that first sent each. Texts are shown up to a limit; the whole is in
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -29,7 +28,7 @@ PREVIEW = 140
 class Version(Struct, frozen=True):
     """A system prompt or a developer message, and from which request on it was sent."""
 
-    key: Key
+    anchor: str
     title: str
     text: str
     size: str
@@ -100,7 +99,7 @@ def preview_of(message: Message) -> str:
         elif isinstance(part, Call):
             texts.append(f"{part.name} {part.arguments[:300]}")
         else:
-            texts.append(f"[{part.type}]")
+            texts.append(f"[{part.media_type}]")
     return one_line(" ".join(texts), PREVIEW)
 
 
@@ -135,9 +134,7 @@ def _texts(book: Book, requests: Iterable[Request], role: Role) -> dict[Key, tup
     return found
 
 
-def _versions(
-    book: Book, session: Session, role: Role, data: SessionData
-) -> tuple[Version, ...]:
+def _versions(book: Book, session: Session, role: Role, data: SessionData) -> tuple[Version, ...]:
     requests = [book.requests[name] for name in session.request_ids]
     found = _texts(book, requests, role)
     for entry in book.audit.conversations.get(session.id, ()):
@@ -152,7 +149,7 @@ def _versions(
     for index, (key, (text, numbers)) in enumerate(found.items(), 1):
         shown = FIRST_SHOWN if index == 1 else LATER_SHOWN
         cut = len(text) > shown
-        place = data.place(key, text, str(role)) if cut else None
+        place = data.place(key, text) if cut else None
         last = len(requests)
         changes: tuple[Change, ...] = ()
         if before is not None and role is Role.SYSTEM and len(before) + len(text) < MOST_DIFF:
@@ -160,14 +157,14 @@ def _versions(
         before = text
         versions.append(
             Version(
-                key,
+                f"v-{key[:12]}",
                 one_line(text, 70) or f"{role.value} {index}",
                 text[:shown],
                 size(len(text.encode("utf-8", "replace"))),
                 _ranges(min(number, last) for number in numbers),
                 f"{count(len(text) - shown)} more characters" if cut else "",
                 place,
-                data.item(key, str(role)),
+                data.item(key),
                 changes,
             )
         )
@@ -200,16 +197,27 @@ def _tool_sets(book: Book, session: Session) -> tuple[ToolSet, ...]:
         tools = book.library.tools(key)
         heaviest = max((tool.size for tool in tools), default=1) or 1
         offered = tuple(
-            Offered(tool.name, size(tool.size), round(tool.size / heaviest * 100, 1), calls.get(tool.name, 0), slug(tool.name))
+            Offered(
+                tool.name,
+                size(tool.size),
+                round(tool.size / heaviest * 100, 1),
+                calls.get(tool.name, 0),
+                slug(tool.name),
+            )
             for tool in sorted(tools, key=lambda tool: (-tool.size, tool.name))
         )
         now = {tool.name for tool in tools}
         change = ""
         if before is not None:
             came, went = sorted(now - before), sorted(before - now)
-            change = "; ".join(
-                filter(None, (f"came: {', '.join(came)}" if came else "", f"went: {', '.join(went)}" if went else ""))
-            ) or "the same names, other schemas or order"
+            change = (
+                "; ".join(
+                    filter(
+                        None, (f"came: {', '.join(came)}" if came else "", f"went: {', '.join(went)}" if went else "")
+                    )
+                )
+                or "the same names, other schemas or order"
+            )
         before = now
         total = size(sum(tool.size for tool in tools))
         title = f"{len(tools)} tools"
@@ -233,7 +241,7 @@ def sent_messages(book: Book, part: Part, data: SessionData, anchors: dict[Key, 
                 f"#{book.number[entry.request_id]}",
                 book.request_path(entry.request_id) or "",
                 anchors.get(entry.key, ""),
-                data.item(entry.key, str(message.role), entry.request_id, anchors.get(entry.key, "")),
+                data.item(entry.key),
                 entry.replaced,
                 message.truncated,
             )

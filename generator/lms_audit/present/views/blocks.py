@@ -133,9 +133,14 @@ def styled(text: str, kind: str) -> tuple[Run, ...]:
 
 # --- terminal colours ------------------------------------------------------------------------------------------------
 
-# ESC [ 1;31 m   colour and weight; other CSI, OSC and two-character sequences are dropped
 _SEQUENCE = re.compile(
-    r"\x1b(?:\[(?P<codes>[0-9;]{0,40})m|\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)|[@-Z\\^_=>78])"
+    r"""\x1b(?:
+      \[(?P<codes>[0-9;]{0,40})m                     # ESC [ 1;31 m: colour and weight
+    | \[[0-?]{0,40}[ -/]{0,4}[@-~]                   # ESC [ 2 K: cursor, erasing; dropped
+    | \][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)          # ESC ] 8;;http://… BEL: links, titles; dropped
+    | [@-Z\\^_=>78]                                 # two characters; dropped
+    )""",
+    re.VERBOSE,
 )
 _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 MOST_RUNS = 400

@@ -7,6 +7,7 @@ put the way back to the root before them. Names from logs become ids through ``s
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
@@ -16,11 +17,14 @@ from lms_audit.correlate import client_rules
 from lms_audit.correlate.client_rules import Client
 from lms_audit.model import Key, Library, Request, Session
 from lms_audit.present.resources import resources
+from lms_audit.present.views.format import day_key
 from lms_audit.present.views.parts import Part, split
 
 _WORD = re.compile(r"[^a-z0-9]+")
 
 ICONS = frozenset(path.stem for path in (resources() / "assets" / "icons").glob("*.svg"))
+LISTED_SESSIONS = 200
+"""Sessions listed by day; older ones are in the interactive list."""
 HUBS = ("tool", "model", "client", "project")
 
 
@@ -66,6 +70,22 @@ class Book:
         self.breaks: dict[str, CacheBreak] = {found.request_id: found for found in report.cache_breaks}
 
     @cached_property
+    def listed_days(self) -> tuple[str, ...]:
+        """The newest days that together have at most about ``LISTED_SESSIONS`` sessions; at least one."""
+        counts: Counter[str] = Counter()
+        for session in self.audit.sessions:
+            began = self.top(session).started_at
+            counts["" if began is None else day_key(began)] += 1
+        found: list[str] = []
+        total = 0
+        for key in sorted(counts, reverse=True):
+            if found and total + counts[key] > LISTED_SESSIONS:
+                break
+            found.append(key)
+            total += counts[key]
+        return tuple(found)
+
+    @cached_property
     def findings_of(self) -> dict[str, list[Finding]]:
         """Session -> its findings, worst first."""
         found: dict[str, list[Finding]] = {}
@@ -85,6 +105,14 @@ class Book:
             for index, call in enumerate(request.tool_calls)
             if call.result_key is not None
         }
+
+    def top(self, session: Session) -> Session:
+        """The session that a session hangs under, or itself."""
+        seen = {session.id}
+        while (parent := self.sessions.get(session.parent_session_id or "")) is not None and parent.id not in seen:
+            seen.add(parent.id)
+            session = parent
+        return session
 
     def client_name(self, client: str) -> str:
         """A client's name, or "unknown client"."""

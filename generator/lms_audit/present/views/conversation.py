@@ -1,4 +1,4 @@
-"""A session's conversation as the agent's loop: words, reasoning, the calls made, each with its result; each thing once.
+"""A session's conversation as the agent's loop: words, reasoning, calls with their results; each thing once.
 
 In: the entries of a part of a session, its requests, their calls. Out: ``Phase`` objects, one per prompt of a person,
 which are also the page's table of contents. An answer stands at the request that got it, even where only the next
@@ -95,6 +95,8 @@ class Teller:
         self._session = session
         self._data = data
         self._anchors: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
+        """Request -> calls told so far: an answer may be spread over several messages."""
         entries = book.audit.conversations.get(session.id, ())
         self._answered = {entry.answers for entry in entries if entry.answers is not None}
         members = set(session.request_ids)
@@ -183,19 +185,20 @@ class Teller:
 
     def _message(self, told: _Told) -> Iterator[Turn | Card]:
         message, entry = told.message, told.entry
-        calls = 0
-        answer = entry.answers is not None
         for part in message.parts:
             if isinstance(part, Call):
-                yield self._card(told, part, calls if answer else None)
-                calls += 1
+                index = None
+                if entry.answers is not None:
+                    index = self._calls[told.request.id]
+                    self._calls[told.request.id] += 1
+                yield self._card(told, part, index)
             elif isinstance(part, Result):
                 if part.call_id is None or (message.key, part.call_id) not in self._shown_results:
                     yield self._turn(told, "result", "Tool result", part.text)
             elif isinstance(part, Media):
                 anchor = self._anchor(message.key)
-                text = f"{part.type}, {size(part.size)} (its bytes are not kept)"
-                yield Turn("media", anchor, "Media", text, item=self._item(told, anchor))
+                text = f"{part.media_type}, {size(part.size)} (its bytes are not kept)"
+                yield Turn("media", anchor, "Media", text, item=self._data.item(message.key))
             elif isinstance(part, Reasoning):
                 yield self._turn(told, "reasoning", "Reasoning", part.text)
             elif part.text.strip():
@@ -214,9 +217,11 @@ class Teller:
             return self._turn(told, "system", f"{role.value.capitalize()} message", part.text)
         return self._turn(told, "result", role.value.capitalize(), part.text)
 
-    def _turn(self, told: _Told, kind: str, label: str, text: str, *, preview: str = "", markdown: bool = False) -> Turn:
+    def _turn(
+        self, told: _Told, kind: str, label: str, text: str, *, preview: str = "", markdown: bool = False
+    ) -> Turn:
         anchor = self._anchor(told.message.key)
-        item = self._item(told, anchor, kind)
+        item = self._data.item(told.message.key)
         shown, more, _ = said(text, None)
         place = self._data.place(told.message.key, text) if more else None
         return Turn(
@@ -232,9 +237,6 @@ class Teller:
             preview or one_line(text, REASONING_PREVIEW),
             told.entry.replaced,
         )
-
-    def _item(self, told: _Told, anchor: str, kind: str = "") -> int:
-        return self._data.item(told.message.key, kind or str(told.message.role), told.request.id, anchor)
 
     # --- calls and answers -------------------------------------------------------------------------------------------
 
@@ -254,8 +256,7 @@ class Teller:
         if held is not None and held[1].call_id is not None:
             self._shown_results.add((held[0], held[1].call_id))
             self.first_shown.setdefault(held[0], anchor)
-            self._data.item(held[0], "result", request.id, anchor)
-        item = self._item(told, anchor, "call")
+        item = self._data.item(told.message.key)
         return self._make(request, facts, part.name, arguments, anchor, held, told.message.key, item)
 
     def _facts(self, request: Request, index: int | None, name: str) -> CallFacts | None:
@@ -278,12 +279,12 @@ class Teller:
         kind = facts.kind if facts is not None else kind_of(name, arguments)
 
         def in_call(text: str) -> Place | None:
-            return None if key is None else self._data.place(key, text, "call", request.id, anchor)
+            return None if key is None else self._data.place(key, text)
 
         def in_result(text: str) -> Place | None:
             if held is None or not held[0]:
                 return None
-            return self._data.place(held[0], text, "result", request.id, anchor)
+            return self._data.place(held[0], text)
 
         gap = self._book.report.gaps.get(self._next(request))
         return card(
@@ -321,11 +322,14 @@ class Teller:
 
     def _last_answer(self, request: Request) -> Iterator[Turn | Card]:
         """The answer of a request that no later request repeats, from what the log says of the request itself."""
-        parts = ((request.response_reasoning, "reasoning", "Reasoning"), (request.response_text, "assistant", "Assistant"))
+        parts = (
+            (request.response_reasoning, "reasoning", "Reasoning"),
+            (request.response_text, "assistant", "Assistant"),
+        )
         for text, kind, label in parts:
             if text and text.strip():
                 anchor = f"a-{request.id}" if kind == "assistant" else f"a-{request.id}-r"
-                item = self._data.text(text, kind, request.id, anchor)
+                item = self._data.text(text)
                 shown, more, place = said(text, Place(item, "[]"))
                 markdown = kind == "assistant" and not more
                 preview = one_line(text, REASONING_PREVIEW)

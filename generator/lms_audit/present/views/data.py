@@ -1,13 +1,13 @@
 """A session's data file: each message and system member once as it was sent, and how requests are made of them.
 
 In: the session's requests in order. Out: one JavaScript file per part of the session (tool sets, which sessions share,
-have files of their own), loaded when a reader asks for a
-whole text, a raw message, the payload of a request, or searches the site. A payload is never written per request: a
-request is its predecessor's messages up to a count and the numbers of the new ones, so the file is linear in what is new.
+have files of their own), loaded when a reader asks for a whole text, a raw message, the payload of a request, or
+searches the site. A payload is never written per request: a request is its predecessor's messages up to a count and the
+numbers of the new ones, so the file is linear in what is new.
 
-Format (version 1), after base64 and gzip: ``{"first": n, "items": [raw JSON …], "about": [[kind, request, anchor] …],
-"requests": {id: [predecessor, shared, [items], system, tool set, [[member, raw JSON] …], order, list name]}}``; item
-numbers count through all parts. Cost: one pass over the new messages; zlib at level 4, about 60 MB/s.
+Format, after base64 and gzip: ``{"first": n, "items": [raw JSON …], "requests": {id: [predecessor, shared, [items],
+system, tool set, [[member, raw JSON] …], order, list name]}}``; item numbers count through all parts. Cost: one pass
+over the new messages; zlib at level 4, about 60 MB/s.
 """
 
 from __future__ import annotations
@@ -50,36 +50,35 @@ class SessionData:
         self._numbers: dict[Key, int] = {}
         self._count = 0
         self._first = 0
+        self.held: dict[Key, tuple[int, int]] = {}
+        """Stored item -> the part that has it, and its place among the part's items; filled as parts are closed."""
         self._items: list[str] = []
-        self._about: list[list[Json]] = []
         self._requests: dict[str, Json] = {}
         self._previous: tuple[str, list[Key]] | None = None
         self._params: dict[Key, Json] = {}
 
-    def _append(self, raw: str, about: list[Json]) -> int:
+    def _append(self, raw: str) -> int:
         self._items.append(raw)
-        self._about.append(about)
         self._count += 1
         return self._count - 1
 
-    def item(self, key: Key, kind: str = "", request_id: str = "", anchor: str = "") -> int:
-        """Number of a stored item. The first mention says what it is and where it shows."""
+    def item(self, key: Key) -> int:
+        """Number of a stored item."""
         number = self._numbers.get(key)
         if number is None:
-            raw = self._library.raw(key).decode("utf-8", "replace")
-            number = self._numbers[key] = self._append(raw, [kind, request_id, anchor])
+            number = self._numbers[key] = self._append(self._library.raw(key).decode("utf-8", "replace"))
         return number
 
-    def text(self, text: str, kind: str, request_id: str, anchor: str) -> int:
+    def text(self, text: str) -> int:
         """Number of a text that stands in no message: an answer that no later request repeats."""
-        return self._append(json.dumps(text, ensure_ascii=False), [kind, request_id, anchor])
+        return self._append(json.dumps(text, ensure_ascii=False))
 
-    def place(self, key: Key, text: str, kind: str = "", request_id: str = "", anchor: str = "") -> Place:
+    def place(self, key: Key, text: str) -> Place:
         """Where a text of a stored message is found."""
         way = way_to(self._library.raw(key), text)
         if way is None:
-            return Place(self.text(text, "", request_id, anchor), "[]")
-        return Place(self.item(key, kind, request_id, anchor), json.dumps(way, separators=(",", ":")))
+            return Place(self.text(text), "[]")
+        return Place(self.item(key), json.dumps(way, separators=(",", ":")))
 
     def request(self, request: Request) -> None:
         """How a request's payload is put together again."""
@@ -91,13 +90,13 @@ class SessionData:
         if self._previous is not None:
             before, known = self._previous
             shared = _common(known, path)
-        numbers = [self.item(key, "message", request.id) for key in path[shared:]]
+        numbers = [self.item(key) for key in path[shared:]]
         self._previous = (request.id, path)
         self._requests[request.id] = [
             before if shared else "",
             shared,
             numbers,
-            None if prompt.system is None else self.item(prompt.system, "system", request.id, "system"),
+            None if prompt.system is None else self.item(prompt.system),
             None if prompt.tools is None else prompt.tools[:12],
             self._members(prompt),
             list(prompt.order),
@@ -117,7 +116,9 @@ class SessionData:
 
     def close(self, part: int) -> str:
         """The data file of what was mentioned since the last part was closed."""
-        content = {"first": self._first, "items": self._items, "about": self._about, "requests": self._requests}
+        for key, number in self._numbers.items():
+            self.held.setdefault(key, (part, number - self._first))
+        content = {"first": self._first, "items": self._items, "requests": self._requests}
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        self._first, self._items, self._about, self._requests = self._count, [], [], {}
+        self._first, self._items, self._requests = self._count, [], {}
         return f'lmsAudit.data("{self.session_id}",{part},"{packed(text.encode("utf-8", "replace"))}");\n'

@@ -102,14 +102,18 @@ _MEANING = (
     (
         "full_bodies",
         "Full bodies (file logging mode)",
-        "Without it LM Studio shortens every string over 120 characters to its first and last 50, so prompts and tool "
-        "results are shown cut.",
+        (
+            "Without it LM Studio shortens every string over 120 characters to its first and last 50, so prompts and "
+            "tool results are shown cut."
+        ),
     ),
     (
         "incoming_tokens",
         "Log incoming tokens",
-        "Without it streamed answers and their usage are not logged: tokens come from engine lines, answers from the next "
-        "request's history.",
+        (
+            "Without it streamed answers and their usage are not logged: tokens come from engine lines, answers from "
+            "the next request's history."
+        ),
     ),
 )
 
@@ -163,7 +167,9 @@ def health_page(book: Book) -> HealthPage:
     settings = []
     for name, title, meaning in _MEANING:
         state = getattr(audit.settings, name)
-        settings.append(Setting(title, {True: "on", False: "off", None: "the log does not tell"}[state], state, meaning))
+        settings.append(
+            Setting(title, {True: "on", False: "off", None: "the log does not tell"}[state], state, meaning)
+        )
     redacted = audit.settings.redacted
     if redacted is not None:
         meaning = "Payloads are hidden by LM Studio: their content cannot be audited." if redacted else ""
@@ -176,7 +182,9 @@ def health_page(book: Book) -> HealthPage:
         settings=tuple(settings),
         files=tuple(_file(file) for file in audit.files),
         problems=tuple(_problem(problem) for problem in problems[:MOST_PROBLEMS]),
-        more_problems=f"{count(len(problems) - MOST_PROBLEMS)} more are not listed." if len(problems) > MOST_PROBLEMS else "",
+        more_problems=f"{count(len(problems) - MOST_PROBLEMS)} more are not listed."
+        if len(problems) > MOST_PROBLEMS
+        else "",
         examples=tuple(_problem(problem) for problem in examples[:MOST_EXAMPLES]),
         mismatches=tuple(_problem(problem) for problem in audit.mismatches[:MOST_PROBLEMS]),
         kinds=tuple((name, count(kinds[name].records), size(kinds[name].bytes)) for name in order),
@@ -194,6 +202,4 @@ def definitions_page() -> tuple[Group, ...]:
             held.id, held.title, str(held.unit), held.text, held.formula, " → ".join(held.sources), held.precision
         )
         groups.setdefault(held.group, []).append(view)
-    return tuple(
-        Group(f"g-{index}", title, tuple(entries)) for index, (title, entries) in enumerate(groups.items(), 1)
-    )
+    return tuple(Group(f"g-{index}", title, tuple(entries)) for index, (title, entries) in enumerate(groups.items(), 1))

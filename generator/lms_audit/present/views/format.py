@@ -43,7 +43,7 @@ class Shown(Struct, frozen=True):
 
 def count(value: float) -> str:
     """``12,345``; fractions with one digit."""
-    if isinstance(value, float) and not value.is_integer():
+    if not float(value).is_integer():
         return f"{value:,.1f}" if abs(value) >= 1 else f"{value:,.2f}"
     return f"{int(value):,}"
 
@@ -153,7 +153,7 @@ _WRITERS = {
 }
 
 
-def value_text(value: float | int | str | None, unit: Unit, *, short: bool = False) -> str:
+def value_text(value: float | str | None, unit: Unit, *, short: bool = False) -> str:
     """A value in its unit."""
     if value is None:
         return NOT_LOGGED
@@ -189,9 +189,7 @@ def shown(held: Figure, *, name: str = "", short: bool = False) -> Shown:
     text = value_text(held.value, held.unit, short=short)
     if held.value is not None and held.unit is Unit.RATE and not name:
         text = f"{text}{THIN}tok/s"
-    return Shown(
-        text, name or label(held.metric), held.metric, held.value is not None, covers(held), sort=held.value
-    )
+    return Shown(text, name or label(held.metric), held.metric, held.value is not None, covers(held), sort=held.value)
 
 
 def field(request: Request, name: str, writer: str) -> str:

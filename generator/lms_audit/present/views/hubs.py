@@ -8,19 +8,17 @@ from __future__ import annotations
 from msgspec import Struct
 
 from lms_audit.analyse.report import Outcome
-from lms_audit.present.charts import Chart
+from lms_audit.present.charts import Chart, chart
 from lms_audit.present.views.book import Book, slug
 from lms_audit.present.views.format import count
 from lms_audit.present.views.lists import SessionLine, session_line
 from lms_audit.present.views.overview import (
     TableView,
-
     distributions,
     speed_rows,
     table_view,
     tools_chart,
 )
-from lms_audit.present.charts import chart
 
 MOST_FILES = 300
 MOST_FAILURES = 60
@@ -99,7 +97,11 @@ def tools_page(book: Book) -> ToolsPage:
             touched.path,
             touched.reads,
             touched.edits,
-            tuple((book.sessions[name].title, book.session_path(name)) for name in touched.sessions if name in book.sessions),
+            tuple(
+                (book.sessions[name].title, book.session_path(name))
+                for name in touched.sessions
+                if name in book.sessions
+            ),
         )
         for touched in report.files_touched[:MOST_FILES]
     )
@@ -152,5 +154,3 @@ def cost_page(book: Book) -> HubPage:
     names = ("cost", "cost_projects", "cost_clients", "cost_models", "tokens")
     tables = tuple(table_view(book, book.report.tables[name]) for name in names if name in book.report.tables)
     return HubPage((), tables, (), "")
-
-

@@ -6,40 +6,55 @@ string once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from lms_audit.analyse.figures import runs_model
 from lms_audit.model import Json, Kind, Session
+from lms_audit.present import rows
+from lms_audit.present.rows import Rows
+from lms_audit.present.rows_plain import PLAIN_REQUESTS, Plain, plain
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.format import NOT_LOGGED, Shown, clock, count, day, day_key, ms, shown
-from lms_audit.present.views.requests import Line, line
+from lms_audit.present.views.format import Shown, clock, count, day, day_key, shown
 from lms_audit.present.views.session import project_name
 
-PLAIN_ROWS = 400
-"""Requests in the plain table; the whole list needs scripts."""
-LIST_FIGURES = ("input_tokens", "output_tokens", "tokens_per_second_mean", "cached_share", "prompt_ms", "session_elapsed_ms")
+ASIDE = (Kind.TITLE, Kind.SUMMARY)
+"""Conversations that are a link in the row of the session they serve."""
+LIST_FIGURES = (
+    "input_tokens",
+    "output_tokens",
+    "tokens_per_second_mean",
+    "cached_share",
+    "prompt_ms",
+    "session_elapsed_ms",
+)
+
+
+class Side(Struct, frozen=True):
+    """A short conversation that serves another one: a title, a summary."""
+
+    kind: str
+    path: str
+    title: str
 
 
 class SessionLine(Struct, frozen=True):
     """A session as a row."""
 
-    id: str
     path: str
     title: str
     icon: str
-    client_name: str
-    project: str
-    project_full: str
-    model: str
+    about: str
+    """Client, project, model."""
+    date: str
     time: str
     requests: int
     figures: tuple[Shown, ...]
     problems: str
-    side: str
-    """Kind, for what hangs under another session."""
-    tools: int
+    kind: str
+    """For what hangs under another session; empty for the others."""
+    sides: tuple[Side, ...]
 
 
 class Day(Struct, frozen=True):
@@ -56,48 +71,42 @@ class SessionList(Struct, frozen=True):
 
     days: tuple[Day, ...]
     head: tuple[str, ...]
-    total: int
-
-
-class RequestList(Struct, frozen=True):
-    """The first requests of the run as a plain table."""
-
-    lines: tuple[tuple[Line, str, str], ...]
-    """(row, session title, icon of the client)."""
-    total: int
+    listing: Plain
+    """For the interactive list, and all sessions for readers without scripts."""
+    more: str
 
 
 def session_line(book: Book, session: Session) -> SessionLine:
-    """A session as a row."""
+    """A session as a row, with links to the titles and summaries made for it."""
     held = book.report.sessions.get(session.id)
     figures = held.figures if held is not None else {}
-    requests = [book.requests[name] for name in session.request_ids]
-    ends: dict[str, int] = {}
-    for request in requests:
-        if request.status != "completed":
-            ends[str(request.status)] = ends.get(str(request.status), 0) + 1
+    ends = Counter(str(book.requests[name].status) for name in session.request_ids)
+    about = (book.client_name(session.client), project_name(session.project), session.model or "")
     return SessionLine(
-        id=session.id,
         path=book.session_path(session.id),
         title=session.title,
         icon=book.icon(session.client),
-        client_name=book.client_name(session.client),
-        project=project_name(session.project),
-        project_full=session.project or "",
-        model=session.model or NOT_LOGGED,
+        about=" · ".join(filter(None, about)),
+        date="" if session.started_at is None else day_key(session.started_at),
         time=clock(session.started_at)[:5],
-        requests=len(requests),
+        requests=len(session.request_ids),
         figures=tuple(shown(figures[name], name="·") for name in LIST_FIGURES if name in figures),
-        problems=", ".join(f"{number} {status}" for status, number in sorted(ends.items())),
-        side=str(session.kind) if session.parent_session_id is not None or session.kind is not Kind.MAIN else "",
-        tools=sum(len(request.tool_calls) for request in requests),
+        problems=", ".join(f"{ends[status]} {status}" for status in sorted(ends) if status != "completed"),
+        kind=str(session.kind) if session.parent_session_id is not None or session.kind is not Kind.MAIN else "",
+        sides=tuple(
+            Side(str(child.kind), book.session_path(child.id), child.title)
+            for child in book.children.get(session.id, ())
+            if child.kind in ASIDE
+        ),
     )
 
 
 def _family(book: Book, session: Session) -> Iterable[Session]:
+    """A session and what hangs under it, without what its row links to."""
     yield session
     for child in book.children.get(session.id, ()):
-        yield from _family(book, child)
+        if child.kind not in ASIDE:
+            yield from _family(book, child)
 
 
 def session_list(book: Book) -> SessionList:
@@ -108,102 +117,44 @@ def session_list(book: Book) -> SessionList:
             continue
         key = "" if session.started_at is None else day_key(session.started_at)
         days.setdefault(key, []).extend(_family(book, session))
-    found = []
-    for key in sorted(days, reverse=True):
+    found: list[Day] = []
+    for key in book.listed_days:
         sessions = days[key]
         began = next((session.started_at for session in sessions if session.started_at is not None), None)
         lines = tuple(session_line(book, session) for session in sessions)
-        requests = sum(held.requests for held in lines)
+        held = [inner for session in sessions for inner in (session, *book.children.get(session.id, ()))]
+        requests = sum(len(one.request_ids) for one in {one.id: one for one in held}.values())
         title = "Time not logged" if began is None else day(began)
         note = f"{count(len(lines))} session{'s' if len(lines) != 1 else ''}, {count(requests)} requests"
         found.append(Day(key or "unknown", title, lines, note))
-    head = ("Input", "Output", "tok/s", "Cached", "Prompt processing", "Elapsed")
-    return SessionList(tuple(found), head, len(book.audit.sessions))
+    head = ("Input", "Output", "tok/s", "Cached", "Prompt", "Elapsed")
+    left = len(days) - len(found)
+    more = f"{count(left)} older days are in the list to filter and sort." if left else ""
+    return SessionList(tuple(found), head, plain(session_rows(book)), more)
 
 
-def request_list(book: Book) -> RequestList:
+def request_list(book: Book) -> Plain:
     """The plain table of requests that ran a model."""
-    asked = [request for request in book.audit.requests if runs_model(request)]
-    lines = tuple(
-        (
-            line(book, request, with_day=True),
-            book.sessions[request.session_id].title if request.session_id in book.sessions else "",
-            book.icon(request.client),
-        )
-        for request in asked[:PLAIN_ROWS]
-    )
-    return RequestList(lines, len(asked))
+    return plain(request_rows(book), PLAIN_REQUESTS)
 
 
 # --- data for scripts ------------------------------------------------------------------------------------------------
 
 
-class _Words:
-    """Strings by number."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, int] = {}
-
-    def __call__(self, text: str) -> int:
-        return self.held.setdefault(text, len(self.held))
+def request_rows(book: Book) -> Rows:
+    """All requests of the run as rows of the interactive list."""
+    return rows.request_rows(book.report, book.request_path, book.client_name)
 
 
-def _round(value: float | None) -> float | int | None:
-    if value is None:
-        return None
-    rounded = round(value, 1)
-    return int(rounded) if rounded == int(rounded) else rounded
-
-
-def rows_data(book: Book) -> Json:
-    """All requests of the run as columns; strings by number. About 90 bytes a request."""
-    words = _Words()
-    asked = [request for request in book.audit.requests if runs_model(request)]
-    sessions = {session.id: index for index, session in enumerate(book.audit.sessions)}
-    rows = [
-        [
-            request.id,
-            sessions.get(request.session_id or "", -1),
-            book.number.get(request.id, 0),
-            book.part_of.get(request.id, 1),
-            request.received_at,
-            words(book.client_name(request.client)),
-            words(request.model or NOT_LOGGED),
-            words(project_name(request.project) or "not in the prompt"),
-            words(str(request.status)),
-            words(str(request.kind)),
-            [words(name) for name in sorted({call.name for call in request.tool_calls})],
-            len(request.tool_calls),
-            _round(request.elapsed_ms),
-            _round(request.prompt_ms),
-            _round(request.generation_ms),
-            request.input_tokens,
-            request.output_tokens,
-            request.cached_tokens,
-            _round(request.tokens_per_second),
-        ]
-        for request in asked
-    ]
-    return {"words": list(words.held), "rows": rows}
+def session_rows(book: Book) -> Rows:
+    """All sessions as rows of the interactive list."""
+    return rows.session_rows(book.report, book.session_path, book.client_name)
 
 
 def index_data(book: Book) -> Json:
-    """All sessions for the sidebar, the lists and the search: id, title, start, client, project, parts, parent."""
-    sessions: Sequence[Session] = book.audit.sessions
-    place = {session.id: index for index, session in enumerate(sessions)}
+    """The sidebar's sessions: id, title, start; those that hang under another are left out."""
     return [
-            [
-                session.id,
-                session.title,
-                session.started_at,
-                book.client_name(session.client),
-                book.icon(session.client),
-                project_name(session.project),
-                session.model or "",
-                len(session.request_ids),
-                len(book.parts[session.id]),
-                place.get(session.parent_session_id or "", -1),
-                str(session.kind),
-            ]
-            for session in sessions
-        ]
+        [session.id, session.title, session.started_at]
+        for session in book.audit.sessions
+        if session.parent_session_id not in book.sessions
+    ]

@@ -183,8 +183,12 @@ def speed_rows(laws: Iterable[SpeedLaw], most: int = 400) -> list[dict[str, obje
             {"model": law.model, "depth": point.depth, "rate": round(point.rate, 2), "median": None} for point in chosen
         ]
         rows += [
-            {"model": law.model, "depth": (held_bin.from_depth + held_bin.to_depth) // 2, "rate": None,
-             "median": round(held_bin.median, 2)}
+            {
+                "model": law.model,
+                "depth": (held_bin.from_depth + held_bin.to_depth) // 2,
+                "rate": None,
+                "median": round(held_bin.median, 2),
+            }
             for held_bin in law.bins
             if held_bin.n >= 3
         ]

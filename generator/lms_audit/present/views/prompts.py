@@ -125,7 +125,9 @@ def prompts_page(book: Book) -> PromptsPage:
     sent = sum(held.size * held.times_sent for held in lines)
     return PromptsPage(
         rows=rows,
-        more=f"{count(len(lines) - MOST_LINES)} more, each re-sent less, are not listed." if len(lines) > MOST_LINES else "",
+        more=f"{count(len(lines) - MOST_LINES)} more, each re-sent less, are not listed."
+        if len(lines) > MOST_LINES
+        else "",
         charts=content_chart(book),
         distinct=size(distinct),
         sent=size(sent),

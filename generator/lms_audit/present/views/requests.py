@@ -15,7 +15,7 @@ from msgspec import Struct
 from lms_audit.analyse.report import CacheBreak
 from lms_audit.model import Request
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.format import NOT_LOGGED, SOURCES, clock, count, ms, rate, share, size, stamp
+from lms_audit.present.views.format import NOT_LOGGED, SOURCES, THIN, clock, count, ms, rate, share, size, stamp
 
 SHORT_ID = 8
 
@@ -71,16 +71,6 @@ class Common(Struct, frozen=True):
     """Marks in use with what they mean."""
 
 
-class Happening(Struct, frozen=True):
-    """A line of the timeline."""
-
-    time: str
-    after: str
-    name: str
-    detail: str
-    where: str
-
-
 class Share(Struct, frozen=True):
     """A stretch of a stacked bar."""
 
@@ -96,14 +86,16 @@ class Detail(Struct, frozen=True):
     line: Line
     values: tuple[Value, ...]
     facts: tuple[Value, ...]
-    timeline: tuple[Happening, ...]
+    timeline: str
+    """A line per event, in columns."""
     composition: tuple[Share, ...]
     cache: tuple[str, str] | None
     """What the prompt shares with its predecessor in words, and a link to the cache break."""
     calls: tuple[tuple[str, str, str], ...]
     """(name, argument, path)."""
     errors: tuple[str, ...]
-    evidence: tuple[str, ...]
+    evidence: str
+    """Files with the lines in them."""
     has_payload: bool
     part: int
 
@@ -216,7 +208,9 @@ def _facts(book: Book, request: Request) -> tuple[Value, ...]:
     if request.response_source is not None:
         pairs.append(("Answer from", SOURCES.get(str(request.response_source), str(request.response_source))))
     if request.draft_generated:
-        pairs.append(("Draft tokens accepted", f"{count(request.draft_accepted or 0)} of {count(request.draft_generated)}"))
+        pairs.append(
+            ("Draft tokens accepted", f"{count(request.draft_accepted or 0)} of {count(request.draft_generated)}")
+        )
     if request.engine_client:
         pairs.append(("Body made by", book.client_name(request.engine_client)))
     if request.evidence:
@@ -279,41 +273,48 @@ def common(book: Book, requests: Sequence[Request]) -> Common:
     )
 
 
-def _where(file: str, first: int, last: int, usual: str) -> str:
-    """``2025-11/2025-11-11.1.log:12–40``; in the usual file ``12–40``."""
-    place = str(first) if last == first else f"{first}–{last}"
-    return place if file == usual else f"{file}:{place}"
+def _timeline(request: Request, usual: str) -> str:
+    """Time, time since arrival, event, what it says, line; as text, because a table of it would weigh three times."""
+    began = request.received_at
+    rows = []
+    for event in request.timeline:
+        after = "" if began is None else f"+{ms(max(0, event.at - began))}".replace(THIN, " ")
+        line = str(event.where.first_line)
+        where = line if event.where.file == usual else f"{event.where.file}:{line}"
+        rows.append((clock(event.at), after, event.name, where, " ".join(event.detail.split())))
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
+    return "\n".join(
+        f"{row[0]:{widths[0]}}  {row[1]:>{widths[1]}}  {row[3]:>{widths[3]}}  {row[2]:{widths[2]}}  {row[4]}".rstrip()
+        for row in rows
+    )
+
+
+def _evidence(request: Request) -> str:
+    """``2025-11/2025-11-11.1.log:12–40, 44; …``."""
+    held: dict[str, list[str]] = {}
+    for where in request.source:
+        last = f"–{where.last_line}" if where.last_line != where.first_line else ""
+        held.setdefault(where.file, []).append(f"{where.first_line}{last}")
+    return "; ".join(f"{file}:{', '.join(ranges)}" for file, ranges in held.items())
 
 
 def detail(book: Book, request: Request, shared: Common) -> Detail:
     """All the log says about a request, but for what its page says of all."""
-    began = request.received_at
-    timeline = tuple(
-        Happening(
-            clock(event.at),
-            "" if began is None else f"+{ms(max(0, event.at - began))}",
-            event.name,
-            event.detail,
-            _where(event.where.file, event.where.first_line, event.where.first_line, shared.file),
-        )
-        for event in request.timeline
-    )
     found = book.breaks.get(request.id)
     calls = tuple(
         (call.name, facts.argument, book.call_path(request.id, facts.index) or "")
         for call, facts in zip(request.tool_calls, book.calls(request), strict=False)
     )
-    evidence = tuple(_where(where.file, where.first_line, where.last_line, "") for where in request.source)
     return Detail(
         line=line(book, request),
         values=_measured(request),
         facts=tuple(fact for fact in _facts(book, request) if fact not in shared.facts),
-        timeline=timeline,
+        timeline=_timeline(request, shared.file),
         composition=composition_of(book, request),
         cache=None if found is None else (cache_words(found), f"cache/index.html#b-{request.id}"),
         calls=calls,
         errors=request.errors,
-        evidence=evidence,
+        evidence=_evidence(request),
         has_payload=request.prompt is not None,
         part=book.part_of.get(request.id, 1),
     )

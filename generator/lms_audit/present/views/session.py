@@ -6,12 +6,12 @@ session says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from posixpath import basename
 
 from msgspec import Struct
 
-from lms_audit.model import Kind, Request, Session
+from lms_audit.model import Key, Kind, Request, Session
 from lms_audit.present.charts import Chart, chart, wide_chart
 from lms_audit.present.views.audit import PromptAudit, prompt_audit
 from lms_audit.present.views.book import Book, slug
@@ -88,6 +88,8 @@ class SessionPage(Struct, frozen=True):
     previous: Link | None
     next: Link | None
     data: str
+    items: Mapping[Key, tuple[int, int]]
+    """Where the data file has the stored items: part, and place in it."""
     requests: int
     words: str
     """For the theme's search: who, where, when."""
@@ -100,9 +102,21 @@ def project_name(project: str | None) -> str:
 
 def chips(book: Book, session: Session) -> tuple[Chip, ...]:
     """Client, project, model, date, requests, and how they ended where not all went well."""
-    found = [Chip(book.client_name(session.client), f"clients/index.html#client-{slug(session.client)}", book.icon(session.client))]
+    found = [
+        Chip(
+            book.client_name(session.client),
+            f"clients/index.html#client-{slug(session.client)}",
+            book.icon(session.client),
+        )
+    ]
     if session.project:
-        found.append(Chip(project_name(session.project), f"projects/index.html#project-{slug(session.project)}", title=session.project))
+        found.append(
+            Chip(
+                project_name(session.project),
+                f"projects/index.html#project-{slug(session.project)}",
+                title=session.project,
+            )
+        )
     if session.model:
         found.append(Chip(session.model, f"models/index.html#model-{slug(session.model)}"))
     found.append(Chip(period(session.started_at, session.ended_at)))
@@ -186,7 +200,7 @@ def session_charts(book: Book, session: Session) -> tuple[Chart, ...]:
 
 
 def _growth(book: Book, requests: list[Request], most: int = 7) -> list[dict[str, float]]:
-    """kB of each prompt by kind, the tools with the largest results by name."""
+    """KB of each prompt by kind, the tools with the largest results by name."""
     requests = _even(requests, MOST_PROMPTS)
     totals: dict[str, int] = {}
     for request in requests:
@@ -208,10 +222,13 @@ def _growth(book: Book, requests: list[Request], most: int = 7) -> list[dict[str
     return rows if len(rows) > 1 else []
 
 
-def _crumbs(session: Session) -> tuple[Link, ...]:
+def _crumbs(book: Book, session: Session) -> tuple[Link, ...]:
     found = [Link("Sessions", "sessions/index.html")]
-    if session.started_at is not None:
-        found.append(Link(day(session.started_at), f"sessions/index.html#d-{day_key(session.started_at)}"))
+    top = book.top(session)
+    if top.started_at is not None:
+        key = day_key(top.started_at)
+        anchor = f"#d-{key}" if key in book.listed_days else ""
+        found.append(Link(day(top.started_at), f"sessions/index.html{anchor}"))
     return tuple(found)
 
 
@@ -227,9 +244,7 @@ def _relations(book: Book, session: Session) -> tuple[Link | None, tuple[Link, .
     return up, children
 
 
-def session_pages(
-    book: Book, session: Session, before: Session | None, after: Session | None
-) -> Iterator[SessionPage]:
+def session_pages(book: Book, session: Session, before: Session | None, after: Session | None) -> Iterator[SessionPage]:
     """The parts of a session's page, in order."""
     data = SessionData(session.id, book.library)
     teller = Teller(book, session, data)
@@ -277,7 +292,7 @@ def _page(
         part=index,
         parts=links if len(links) > 1 else (),
         part_note=links[index - 1].note if len(links) > 1 else "",
-        crumbs=_crumbs(session),
+        crumbs=_crumbs(book, session),
         chips=chips(book, session),
         overview=tuple(shown(cards[name]) for name in CARD if name in cards) if first else (),
         time_split=split,
@@ -296,6 +311,7 @@ def _page(
         previous=None if before is None else Link(before.title, book.session_path(before.id)),
         next=None if after is None else Link(after.title, book.session_path(after.id)),
         data=data.close(index),
+        items=data.held,
         requests=len(session.request_ids),
         words=" · ".join(filter(None, (*words, period(session.started_at, session.ended_at)))),
     )
