@@ -289,13 +289,15 @@ class Tasks:
         return max(-10.0, -(1.5 if draft.truncated or draft.media else 8) * off)
 
     def _fit_slot(self, task: EngineTask, draft: Draft, earlier: EngineTask | None) -> float:
-        """A conversation goes on in the slot that has most of it, if that slot is free."""
+        """A conversation goes on in the slot that has most of it, if that slot is free, and finds no more there."""
         if earlier is None or earlier.slot is None or task.slot is None:
             return 0.0
+        known = (earlier.prompt_tokens or 0) + (earlier.eval_tokens or 0)
+        value = -12.0 if task.cache_tokens is not None and task.cache_tokens > 1.02 * known + 300 else 0.0
         last = self._slots.get((earlier.engine, draft.tag, earlier.slot))
         if last is not earlier:
-            return 0.0
-        return 8.0 if (task.engine, task.slot) == (earlier.engine, earlier.slot) else -6.0
+            return value
+        return value + (8.0 if (task.engine, task.slot) == (earlier.engine, earlier.slot) else -6.0)
 
     def _earlier(self, draft: Draft) -> EngineTask | None:
         """The task that read the longest known beginning of a draft's prompt."""

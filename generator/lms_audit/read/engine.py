@@ -10,7 +10,7 @@ import re
 from typing import TypedDict
 
 from lms_audit.model import Millis
-from lms_audit.read.events import AnyEvent, Failed, PromptCount, PromptStep, Summary, Task, Timing
+from lms_audit.read.events import AnyEvent, Failed, ModelChange, PromptCount, PromptStep, Summary, Task, Timing
 from lms_audit.read.lines import Place
 
 IDS = r"id\s+(?P<slot>\d+)\s\|\stask\s(?P<task>-?\d+)\s\|\s*"
@@ -38,6 +38,8 @@ TASK_ERROR = re.compile(r"send_error:\stask\sid\s=\s(?P<task>\d+),\serror:\s(?P<
 # 1.31.209.798 I slot print_timing: …   (minutes, seconds, milliseconds, microseconds since the engine was started)
 UPTIME = re.compile(r"(?P<minutes>\d+)\.(?P<seconds>\d\d)\.(?P<ms>\d{3})\.\d{3}\x20[A-Z]\x20")
 PRINT_TIMING = re.compile(r"slot\s+print_timing:\s+" + IDS)
+# srv    load_model: loading model '/models/maker/pot-8b.gguf'
+LOADING = re.compile(r"load_model:\sloading\smodel\s'(?P<model>[^']+)'")
 # prompt eval time =    2160.85 ms /   132 tokens (   16.37 ms per token,    61.09 tokens per second)
 #        eval time =   29868.35 ms /   130 runs   (  229.76 ms per token,     4.35 tokens per second)
 TIME = re.compile(
@@ -204,6 +206,8 @@ def _step(row: str, at: Millis, line: int) -> AnyEvent | None:
         return _task(row, where)
     if row.startswith("Generate:") and (match := GENERATE.search(row)) is not None:
         return PromptCount(**where, engine="llama", context=int(match["context"]))
+    if "load_model" in row and (match := LOADING.search(row)) is not None:
+        return ModelChange(**where, loaded=True, model=match["model"])
     return _prompt(row, where) if "rompt" in row else None
 
 

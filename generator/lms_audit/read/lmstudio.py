@@ -28,7 +28,7 @@ from lms_audit.read.events import (
 from lms_audit.read.fold import Fold
 from lms_audit.read.framing import Form, Record
 from lms_audit.read.lines import Line, Place, parse_line
-from lms_audit.read.rules import BOUNDARIES, ERROR_LIMIT, RULES
+from lms_audit.read.rules import BOUNDARIES, BY_START, ERROR_LIMIT
 
 SDK_TAG = re.compile(r"LMSAuthenticator|LMSInternal|Client=.*|Endpoint=.*")
 SURE_TAGS = frozenset(("Server Error", "LM STUDIO SERVER"))
@@ -128,7 +128,7 @@ class Reader:
         self.last_at = at
         self._seen_debug = self._seen_debug or record.level == "DEBUG"
         line = parse_line(record, Place(at=at, line=number, end_line=end_line))
-        for rule in RULES:
+        for rule in BY_START.get(line.rest[:1], ()):
             match = rule.pattern.match(line.rest)
             if match is not None:
                 self.fate, self.kind = rule.fate, rule.name

@@ -25,6 +25,8 @@ MARK = b"<Truncated in logs>"
 MARK_TEXT = MARK.decode()
 
 BUFFER = 65536
+SMALL = 2048
+"""Bytes up to which a complete value is decoded at once; for more, streaming costs less than it saves memory."""
 MAX_DEPTH = 500
 """What is nested deeper is replaced by ``TOO_DEEP``: no encoder follows it, and no client means it."""
 TOO_DEEP = "(nested too deep)"
@@ -71,7 +73,9 @@ def decode(raw: bytes) -> Json:
 
 
 def stream_one(raw: bytes) -> Json:
-    """The one value of a JSON text, streamed. Raises ``ValueError`` where it is not exactly one."""
+    """The one value of a JSON text, streamed unless it is small. Raises ``ValueError`` where it is not exactly one."""
+    if len(raw) <= SMALL:
+        return decode(raw)
     if b"\\ud" not in raw and b"\\uD" not in raw:
         try:
             values = list(ijson.items(BytesIO(raw), "", buf_size=BUFFER, use_float=True))

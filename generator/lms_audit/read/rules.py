@@ -54,12 +54,14 @@ class Rule(NamedTuple):
 
     name: str
     fate: Class
+    starts: str
+    """Characters its lines begin with."""
     pattern: re.Pattern[str]
     build: Build | None = None
 
 
-def _rule(name: str, pattern: str, build: Build | None = None, fate: Class = Class.UNDERSTOOD) -> Rule:
-    return Rule(name, fate, re.compile(pattern), build)
+def _rule(name: str, starts: str, pattern: str, build: Build | None = None, fate: Class = Class.UNDERSTOOD) -> Rule:
+    return Rule(name, fate, starts, re.compile(pattern), build)
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------
@@ -252,95 +254,111 @@ def _loaded(_reader: Reader, line: Line, match: Match) -> AnyEvent | None:
 NOISE = Class.NOISE
 RULES: tuple[Rule, ...] = (
     # [INFO][qwen/qwen3-coder-next] Generated packet: {
-    _rule("packet", r"Generated packet:\s*", _packet),
+    _rule("packet", "G", r"Generated packet:\s*", _packet),
     # [INFO][qwen/qwen3-coder-next] Prompt processing progress: 5.5%
-    _rule("prompt progress", r"Prompt processing progress: (?P<percent>\d+(?:[.,]\d+)?)%", _progress),
+    _rule("prompt progress", "P", r"Prompt processing progress: (?P<percent>\d+(?:[.,]\d+)?)%", _progress),
     # [DEBUG] Received request: POST to /v1/chat/completions with body {
     _rule(
         "request",
+        "R",
         r"Received request: (?P<method>[A-Z]+) to (?P<path>\S+)(?: with body\s*(?P<body>.*))?$",
         _request,
     ),
     # 0.2: [INFO] Received POST request to /v1/chat/completions with body: {
     _rule(
         "request",
+        "R",
         r"Received (?P<old>)(?P<method>[A-Z]+) request to (?P<path>\S+)(?: with body:?\s*(?P<body>.*))?$",
         _request,
     ),
     # [ERROR][LM STUDIO SERVER] Received request for /v1/chat/completions with invalid JSON: Unexpected token …
-    _rule("invalid JSON", r"Received request for (?P<path>\S+) with invalid JSON: (?P<why>.*)$", _invalid_json),
+    _rule("invalid JSON", "R", r"Received request for (?P<path>\S+) with invalid JSON: (?P<why>.*)$", _invalid_json),
     # [ERROR] Unexpected endpoint or method. (GET /favicon.ico). Returning 200 anyway
     _rule(
-        "unexpected endpoint", r"Unexpected endpoint or method\. \((?P<method>[A-Z]+) (?P<path>[^)\s]+)\)", _unexpected
+        "unexpected endpoint",
+        "U",
+        r"Unexpected endpoint or method\. \((?P<method>[A-Z]+) (?P<path>[^)\s]+)\)",
+        _unexpected,
     ),
     # [INFO][qwen3] Running chat completion on conversation with 3 messages.
     _rule(
         "running",
+        "R",
         r"Running (?P<what>[\w ]+?) on (?:conversation with (?P<count>\d+) messages?|(?:text|prompt)\b)",
         _running,
     ),
-    _rule("running", r"Generating (?:(?P<how>synchronous|streaming) )?v1/responses response", _responses),
-    _rule("streaming", r"Streaming (?:(?P<anthropic>Anthropic )|v1/responses )?response\.\.\.", _streaming),
+    _rule("running", "G", r"Generating (?:(?P<how>synchronous|streaming) )?v1/responses response", _responses),
+    _rule("streaming", "S", r"Streaming (?:(?P<anthropic>Anthropic )|v1/responses )?response\.\.\.", _streaming),
     _rule(
         "first token",
+        "F",
         r"First token generated\. Continuing to stream",
         lambda _, line, __: FirstToken(**line.place, tag=line.model, stream=True),
     ),
     _rule(
         "first token",
+        "A",
         r"Accumulating tokens \.\.\. \(stream = false\)",
         lambda _, line, __: FirstToken(**line.place, tag=line.model, stream=False),
     ),
     # 0.2: [INFO] Accumulated 4 tokens:  The result of      0.4: [INFO][m] Accumulated 14 tokens  The height of
-    _rule("accumulated", r"Accumulated (?P<count>\d+) tokens(?P<colon>:)?", _accumulated),
+    _rule("accumulated", "A", r"Accumulated (?P<count>\d+) tokens(?P<colon>:)?", _accumulated),
     _rule(
         "tool call build-up",
+        "STAME",
         r"(?:Start to generate a tool call|Tool name generated:\s*(?P<name>.*)|Accumulating tool call arguments:"
         r"|Model generated a tool call\.|Entering switch)",
         _call_building,
     ),
     # [INFO][m] Model generated tool calls: [subtract(a=1, b=2)]
-    _rule("tool calls", r"Model generated tool calls:", _calls_line),
+    _rule("tool calls", "M", r"Model generated tool calls:", _calls_line),
     # [INFO][m] Generated prediction: {
-    _rule("prediction", r"Generated prediction:\s*", _prediction),
-    _rule("prediction", r"Generated (?:synchronous )?v1/responses response:\s*", _prediction),
-    _rule("finished", r"Finished streaming (?:(?P<anthropic>Anthropic )|v1/responses )?response", _finished),
+    _rule("prediction", "G", r"Generated prediction:\s*", _prediction),
+    _rule("prediction", "G", r"Generated (?:synchronous )?v1/responses response:\s*", _prediction),
+    _rule("finished", "F", r"Finished streaming (?:(?P<anthropic>Anthropic )|v1/responses )?response", _finished),
     # [INFO][LM STUDIO SERVER] Client disconnected. Stopping generation... (If the model is busy …)
-    _rule("disconnected", r"Client disconnected\. Stopping generation", lambda _, line, __: Disconnected(**line.place)),
-    _rule("thinking", r"(?:Start thinking|Done thinking\. Thought for (?P<seconds>\d+(?:\.\d+)?) seconds)", _thinking),
+    _rule(
+        "disconnected",
+        "C",
+        r"Client disconnected\. Stopping generation",
+        lambda _, line, __: Disconnected(**line.place),
+    ),
+    _rule(
+        "thinking",
+        "SD",
+        r"(?:Start thinking|Done thinking\. Thought for (?P<seconds>\d+(?:\.\d+)?) seconds)",
+        _thinking,
+    ),
     # errors that end a request
-    _rule("error", r"The model has crashed without additional information", _failed),
-    _rule("error", r"Engine protocol (?:predict|runtime)", _failed),
-    _rule("error", r"Error rendering prompt with jinja template", _failed),
-    _rule("error", r"Anthropic streaming error:", _failed),
-    _rule("error", r"Error: |(?:\d+ )?Error predicting:", _failed),
+    _rule("error", "T", r"The model has crashed without additional information", _failed),
+    _rule("error", "E", r"Engine protocol (?:predict|runtime)", _failed),
+    _rule("error", "E", r"Error rendering prompt with jinja template", _failed),
+    _rule("error", "A", r"Anthropic streaming error:", _failed),
+    _rule("error", "E0123456789", r"Error: |(?:\d+ )?Error predicting:", _failed),
     _rule(
         "error",
+        "TC",
         r"The number of tokens to keep from the initial prompt is greater|Context size has been exceeded",
         _failed,
     ),
-    _rule("embedding input", r"Received request to embed(?P<multiple> multiple)?:", _embedding),
-    _rule("embedding done", r"Returning embeddings", lambda _, line, __: EmbeddingDone(**line.place)),
-    _rule("listing", r"Returning (?:\{|(?P<count>\d+) models\b)", _listing),
+    _rule("embedding input", "R", r"Received request to embed(?P<multiple> multiple)?:", _embedding),
+    _rule("embedding done", "R", r"Returning embeddings", lambda _, line, __: EmbeddingDone(**line.place)),
+    _rule("listing", "R", r"Returning (?:\{|(?P<count>\d+) models\b)", _listing),
     # models and server
-    _rule("model unloaded", r"Unloading model:? (?P<model>\S.*?)(?: due to (?P<why>.+))?$", _unloaded),
-    # 0.00.053.107 I srv    load_model: loading model '/models/qwen3.gguf'
-    _rule(
-        "model loaded",
-        r"(?:\S+ [A-Z] )?srv\s+(?:load_model: loading model '(?P<model>[^']+)'|llama_server: model loaded)",
-        _loaded,
-    ),
-    _rule("model loaded", r"Loading model from (?P<model>\S.*?)\.\.\.$", _loaded),
-    _rule("model loaded", r"Model loaded: (?P<model>.+)$", _loaded),
+    _rule("model unloaded", "U", r"Unloading model:? (?P<model>\S.*?)(?: due to (?P<why>.+))?$", _unloaded),
+    _rule("model loaded", "L", r"Loading model from (?P<model>\S.*?)\.\.\.$", _loaded),
+    _rule("model loaded", "M", r"Model loaded: (?P<model>.+)$", _loaded),
     _rule(
         "server started",
+        "S",
         r"Success! HTTP server listening on port",
         lambda _, line, __: ServerChange(**line.place, started=True),
     ),
-    _rule("server stopped", r"Server stopped\.", lambda _, line, __: ServerChange(**line.place, started=False)),
+    _rule("server stopped", "S", r"Server stopped\.", lambda _, line, __: ServerChange(**line.place, started=False)),
     # known and of no interest
     _rule(
         "start-up",
+        "S -LOAVJMUCPl\t",
         r"Supported endpoints|\s*->|LM Studio API|OpenAI-compatible|Anthropic-compatible|Logs are saved|"
         r"Server started|Stopping server|(?:Verbose s|S)erver logs are|Just-in-time model loading|"
         r"Server accepting connections|Model loaded successfully|Using port|CORS|Plugins? ",
@@ -348,18 +366,25 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "queue",
+        "PMCLnS",
         r"Processing queued request|Model is currently generating|Context Overflow Policy|Last message:|"
         r"Provided inference configuration|num_draft_tokens setting|Streaming embedding",
         fate=NOISE,
     ),
     _rule(
         "client",
+        "CLRFELUGDS",
         r"Client created|Client disconnected[.:]|Listing |Registering|(?:\w+\] )?Found \d+ model|"
         r"Error in (?:channel|RPC) handler|Received communication warning|"
         r"Loading|Unloading|Getting|Requesting|Requested|Download|Subscrib",
         fate=NOISE,
     ),
 )
+
+BY_START: dict[str, tuple[Rule, ...]] = {
+    start: tuple(rule for rule in RULES if start in rule.starts) for start in {*"".join(rule.starts for rule in RULES)}
+}
+"""First character of a line -> the rules that may know it, in order."""
 
 BOUNDARIES = frozenset(("running", "streaming", "finished", "prediction"))
 """Rules behind which a tag's progress lines belong to another request."""
