@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from lms_audit.config import Config
+from lms_audit.pipeline import build
+
+ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -23,3 +28,11 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=found)
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of the sample logs, as the first command of the README makes it."""
+    out = tmp_path_factory.mktemp("sample") / "site"
+    build(Config(logs=(ROOT / "logs_sample",), out=out, workers=1))
+    return out
