@@ -240,7 +240,15 @@ def _render(config: Config, understood: Understood, state: str, progress: Progre
     prices = None if config.prices is None else load_prices(_text(config.prices), str(config.prices))
     report = analyse(understood.audit, understood.library, understood.tree, prices)
     with outdir.replacing(config.out, "site", state) as site, _workshop(config) as work:
-        write_site(report, understood.library, site, work=work, clients=understood.clients, progress=progress)
+        write_site(
+            report,
+            understood.library,
+            site,
+            work=work,
+            clients=understood.clients,
+            progress=progress,
+            maker=_maker(config),
+        )
 
 
 # --- around them ----------------------------------------------------------------------------------------------------
@@ -278,9 +286,18 @@ def _state(config: Config, ingested: Ingested) -> str:
     files = [
         (file.name, ingested.marks.get(file.name), file.size, file.on_disk, file.refused) for file in ingested.files
     ]
-    extra = [_text(path) if path is not None else None for path in (config.clients, config.prices, config.names)]
-    state: list[Any] = [_program(), files, config.filters, extra]
+    state: list[Any] = [_program(), files, config.filters, _extra(config)]
     return blake2b(msgspec.json.encode(state), digest_size=16).hexdigest()
+
+
+def _maker(config: Config) -> str:
+    """Digest of what a page depends on besides the audit."""
+    return blake2b(msgspec.json.encode([_program(), _extra(config)]), digest_size=16).hexdigest()
+
+
+def _extra(config: Config) -> list[str | None]:
+    """The settings files that change what pages say."""
+    return [_text(path) if path is not None else None for path in (config.clients, config.prices, config.names)]
 
 
 def _program() -> str:

@@ -80,7 +80,11 @@ def session_digest(book: Book, session: Session, before: Session | None, after: 
         ],
         sorted({(name, book.request_path(name)) for request in requests for name in _mentioned(book, request)}),
     ]
-    return blake2b(msgspec.msgpack.encode(known), digest_size=16).hexdigest()
+    try:
+        data = msgspec.msgpack.encode(known)
+    except UnicodeEncodeError:  # lone surrogates
+        data = repr(known).encode("utf-8", "surrogatepass")
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def _mentioned(book: Book, request: Request) -> Iterator[str]:
