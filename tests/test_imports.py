@@ -20,7 +20,7 @@ RANKS = (
     {"store"},
     {"ingest", "correlate", "cluster"},
     {"analyse"},
-    {"present", "share"},
+    {"present", "share", "naming"},
     {"pipeline"},
     {"options", "serve", "drawing"},
     {"cli"},
@@ -39,6 +39,8 @@ FENCED = {
     "polars": {"share/export.py"},
     "distributed": {"cluster.py"},
     "fsspec": {"read/remote.py"},
+    "http": {"naming/endpoint.py", "serve.py"},
+    "socket": {"naming/endpoint.py"},
 }
 """Package -> the modules that may know it."""
 

@@ -99,11 +99,12 @@ def commands() -> None:
 
 
 def _options(
-    *, out: str | None = None, default_out: str | None = None, keeps: bool = False
+    *, out: str | None = None, default_out: str | None = None, keeps: bool = False, names: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The options all commands share; the command gets a ``Config`` and whether to be quiet.
 
-    ``out``: what the command writes to a folder, if it does; the rest as in ``options.config``.
+    ``out``: what the command writes to a folder, if it does; the rest as in ``options.config``. A command that writes
+    ``names`` has another ``--model``: the one it asks.
     """
     several: list[Callable[[Any], Any]] = [
         click.argument("logs", nargs=-1, type=click.Path(path_type=str)),
@@ -116,7 +117,7 @@ def _options(
             "--project", metavar="NAME", help="Only requests of this project: path, last part of it, or pattern."
         ),
         click.option("--client", metavar="ID", help="Only requests of this client (opencode, claude-code ...)."),
-        click.option("--model", metavar="NAME", help="Only requests of this model."),
+        *([] if names else [click.option("--model", metavar="NAME", help="Only requests of this model.")]),
         click.option("--clients", metavar="FILE", help="Client rules of your own (YAML)."),
         click.option("--prices", metavar="FILE", help="A price list of your own (YAML)."),
         click.option("--names", metavar="FILE", help="Your names for sessions and projects (YAML)."),
@@ -132,7 +133,7 @@ def _options(
         @wraps(command)
         def wrapped(config_file: Path | None, **options: Any) -> Any:
             shared = {name: options.pop(name) for name in Settings.__struct_fields__ if name in options}
-            asked, quiet = config(Settings(**shared), config_file, out=default_out, keeps=keeps)
+            asked, quiet = config(Settings(**shared), config_file, out=default_out, keeps=keeps, names=names)
             return command(asked, quiet=quiet, **options)
 
         for option in reversed(several):
@@ -250,6 +251,52 @@ def pack(asked: Config, *, quiet: bool, zipped: bool) -> None:
     if not quiet:
         for archive in archives:
             click.echo(f"{archive.path}  {archive.digest}  {one_line(archive.project or 'no project')}")
+
+
+@commands.command()
+@_options(default_out="site", names=True)
+@click.option("--endpoint", "url", required=True, metavar="URL", help="An OpenAI-compatible server on this machine.")
+@click.option("--model", "asks", required=True, metavar="NAME", help="The model to ask.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about so many sessions at most.")
+@click.option("--force", is_flag=True, help="Ask about sessions that have a name too, and replace it.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=120, show_default=True, help="Seconds per answer.")
+@click.option("--allow-remote", is_flag=True, help="Let the server be another machine. First words leave this one.")
+def name(
+    asked: Config, *, quiet: bool, url: str, asks: str, limit: int | None, force: bool, timeout: float, allow_remote: bool
+) -> None:
+    """Ask a model for names of sessions that have none, and add them to the names file.
+
+    The model is told the first words of a session, and the tools and files it used most.
+    """
+    from lms_audit.naming import name as ask
+    from lms_audit.naming.endpoint import endpoint
+    from lms_audit.naming.names_file import check_writable
+    from lms_audit.pipeline import questions
+
+    assert asked.names is not None
+    server = endpoint(url, allow_remote=allow_remote)
+    check_writable(asked.names)
+    with shown(quiet) as progress:
+        unnamed, ingested = questions(asked, progress, limit=limit, again=force)
+    _tell(ingested.notes, ingested.files)
+    if unnamed and not server.local:
+        size = sum(len(question.text) for question in unnamed)
+        _tell(
+            [
+                f"sending to {server.name}, which is not this machine: first words and names of tools and files "
+                f"of {_count(len(unnamed), 'session')}, {_count(size, 'character')}"
+            ],
+            (),
+        )
+    named = 0
+    for question, title in ask(unnamed, server, asks, asked.names, replace=force, timeout=timeout):
+        named += title is not None
+        if title is None:
+            _tell([f"{question.session_id}: there is no title in the answer"], ())
+        elif not quiet:
+            click.echo(f"{question.session_id}  {title}")
+    if not quiet:
+        click.echo(f"{_count(named, 'session')} named in {asked.names}" if unnamed else "no session lacks a name")
 
 
 @commands.command()

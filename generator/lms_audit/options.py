@@ -74,11 +74,14 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def config(given: Settings, path: Path | None, *, out: str | None, keeps: bool) -> tuple[Config, bool]:
+def config(
+    given: Settings, path: Path | None, *, out: str | None, keeps: bool, names: bool = False
+) -> tuple[Config, bool]:
     """The run asked for, and whether it is to be quiet.
 
     ``out``: the folder written to by default, ``None`` where one must be named. ``keeps``: what was read is kept beside
-    that folder unless the user wants it elsewhere or nowhere.
+    that folder unless the user wants it elsewhere or nowhere. ``names``: the names file is written to, so it must be
+    named and need not be there.
     """
     base = settings_file(path) if path is not None else Settings()
     said = {name: value for name, value in msgspec.structs.asdict(given).items() if value not in (None, ())}
@@ -102,6 +105,8 @@ def config(given: Settings, path: Path | None, *, out: str | None, keeps: bool) 
         raise AuditError(f"--since {asked.since} is not before --until {asked.until}", MISUSE)
     if asked.workers is not None and asked.workers < 1:
         raise AuditError("--workers must be at least 1", MISUSE)
+    if names and asked.names is None:
+        raise AuditError("name the file to write names to: --names FILE", MISUSE)
     return Config(
         logs=tuple(log if is_url(log) else Path(log).expanduser() for log in asked.logs or ()),
         out=site,
@@ -109,7 +114,7 @@ def config(given: Settings, path: Path | None, *, out: str | None, keeps: bool) 
         store_is_ours=named is None,
         clients=_file(asked.clients, "--clients"),
         prices=_file(asked.prices, "--prices"),
-        names=_file(asked.names, "--names"),
+        names=Path(asked.names).expanduser() if names and asked.names else _file(asked.names, "--names"),
         filters=filters,
         workers=asked.workers,
         scheduler=asked.scheduler,

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lms_audit.correlate.clients import Clients
     from lms_audit.correlate.conversation import PromptTree
     from lms_audit.correlate.names import Names
+    from lms_audit.naming.questions import Question
     from lms_audit.share.export import Format
     from lms_audit.share.pack import Archive
 
@@ -147,6 +149,24 @@ def pack(
     return _with_store(config, work)
 
 
+def questions(
+    config: Config, progress: Progress | None = None, *, limit: int | None = None, again: bool = False
+) -> tuple[tuple[Question, ...], Ingested]:
+    """What to ask a model about the sessions that have no name, the latest first; ``again``: about those that have too."""
+    from lms_audit.naming.questions import questions as ask
+
+    names = _names(config, new=True)
+
+    def work(store: Store) -> tuple[tuple[Question, ...], Ingested]:
+        ingested = _ingested(config, store, progress or Silent())
+        known = _understood(config, names, store, ingested, progress or Silent())
+        notes = (*store.notes, *ingested.notes, *known.notes)
+        asked = ask(known.audit, known.library, () if again else names.sessions)
+        return tuple(islice(asked, limit)), replace(ingested, notes=notes)
+
+    return _with_store(config, work)
+
+
 def check(config: Config, progress: Progress | None = None) -> tuple[FileHealth, ...]:
     """The account of every file: what was understood of it, and what was not."""
 
@@ -201,11 +221,13 @@ def _accounts(ingested: Ingested, joined: Joined) -> tuple[FileHealth, ...]:
     )
 
 
-def _names(config: Config) -> Names:
-    """The names file, read before the logs are: a mistake in it is told at once."""
+def _names(config: Config, *, new: bool = False) -> Names:
+    """The names file, read before the logs are: a mistake in it is told at once. ``new``: it need not be there yet."""
     from lms_audit.correlate.names import NO_NAMES, parse
 
-    return NO_NAMES if config.names is None else parse(_text(config.names), str(config.names))
+    if config.names is None or (new and not config.names.exists()):
+        return NO_NAMES
+    return parse(_text(config.names), str(config.names))
 
 
 def _understood(config: Config, names: Names, store: Store, ingested: Ingested, progress: Progress) -> Understood:
