@@ -262,7 +262,15 @@ def pack(asked: Config, *, quiet: bool, zipped: bool) -> None:
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=120, show_default=True, help="Seconds per answer.")
 @click.option("--allow-remote", is_flag=True, help="Let the server be another machine. First words leave this one.")
 def name(
-    asked: Config, *, quiet: bool, url: str, asks: str, limit: int | None, force: bool, timeout: float, allow_remote: bool
+    asked: Config,
+    *,
+    quiet: bool,
+    url: str,
+    asks: str,
+    limit: int | None,
+    force: bool,
+    timeout: float,
+    allow_remote: bool,
 ) -> None:
     """Ask a model for names of sessions that have none, and add them to the names file.
 
@@ -280,14 +288,9 @@ def name(
         unnamed, ingested = questions(asked, progress, limit=limit, again=force)
     _tell(ingested.notes, ingested.files)
     if unnamed and not server.local:
-        size = sum(len(question.text) for question in unnamed)
-        _tell(
-            [
-                f"sending to {server.name}, which is not this machine: first words and names of tools and files "
-                f"of {_count(len(unnamed), 'session')}, {_count(size, 'character')}"
-            ],
-            (),
-        )
+        size = _count(sum(len(question.text) for question in unnamed), "character")
+        what = f"first words and names of tools and files of {_count(len(unnamed), 'session')}, {size}"
+        _tell([f"sending to {server.name}, which is not this machine: {what}"], ())
     named = 0
     for question, title in ask(unnamed, server, asks, asked.names, replace=force, timeout=timeout):
         named += title is not None
@@ -296,7 +299,7 @@ def name(
         elif not quiet:
             click.echo(f"{question.session_id}  {title}")
     if not quiet:
-        click.echo(f"{_count(named, 'session')} named in {asked.names}" if unnamed else "no session lacks a name")
+        click.echo(f"{_count(named, 'session')} named in {asked.names}" if unnamed else "no session to ask about")
 
 
 @commands.command()

@@ -152,7 +152,7 @@ def pack(
 def questions(
     config: Config, progress: Progress | None = None, *, limit: int | None = None, again: bool = False
 ) -> tuple[tuple[Question, ...], Ingested]:
-    """What to ask a model about the sessions that have no name, the latest first; ``again``: about those that have too."""
+    """What to ask a model about sessions without a name, the latest first; ``again``: about those that have one too."""
     from lms_audit.naming.questions import questions as ask
 
     names = _names(config, new=True)
