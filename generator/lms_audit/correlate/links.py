@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from msgspec import Struct, field
 
+from lms_audit.correlate.client_rules import OURS
 from lms_audit.correlate.continuation import SIDE_KINDS, Relation
 from lms_audit.correlate.conversation import spawning
 from lms_audit.correlate.threads import Threads
@@ -105,6 +106,8 @@ class _Linker:
             if hint is not None and thread not in self._links.parents:
                 self._join_by_hint(thread, by_hint.setdefault(hint, thread))
         for thread, head in enumerate(self._heads):
+            if self._requests[head].client == OURS:
+                continue
             if self._requests[head].kind in SIDE_KINDS and self._threads.leaves[head]:
                 parent = self._cause(thread, by_hint)
                 if parent is not None:
