@@ -1,4 +1,4 @@
-"""The docs tree and the compiled site. Only this module knows MkDocs.
+"""The docs tree and the compiled site. Only this module and ``compiler`` know MkDocs.
 
 In: a report, the library, an empty folder for the site, a working folder. Out: the working folder holds the docs tree
 (Markdown, assets, a generated ``mkdocs.yml``), of which only what differs was written and nothing is stale; the site
@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -26,17 +24,16 @@ from lms_audit.analyse.report import Report
 from lms_audit.correlate.clients import Clients
 from lms_audit.errors import AuditError
 from lms_audit.model import Key, Library
+from lms_audit.present.compiler import Compiler
 from lms_audit.present.pages import File, data_files, hub_files, search_files, session_files, tool_set_files
 from lms_audit.present.resources import resources
 from lms_audit.present.reuse import Notes, Reuse
+from lms_audit.present.search import FOLDER
 from lms_audit.present.views.book import Book
 
-BUILDERS = {"mkdocs": "mkdocs", "properdocs": "properdocs"}
 ASSETS = ("assets",)
 NOTES = "pages.json"
 """What a build notes for the next one, in the working folder."""
-UNUSED = ("*.map",)
-"""Files of the theme nobody opens: source maps are half of it."""
 
 
 class Progress(Protocol):
@@ -139,27 +136,10 @@ def _config(work: Path, out: Path) -> str:
         "INHERIT": str(folder / "mkdocs.yml"),
         "docs_dir": str(work / "docs"),
         "site_dir": str(out),
+        "exclude_docs": f"/{FOLDER}/\n",  # written beside the compiled pages, once it is there
         "theme": {"custom_dir": str(folder / "overrides")},
     }
     return yaml.safe_dump(config, sort_keys=False)
-
-
-def compile_site(config: Path, out: Path, builder: str = "mkdocs") -> None:
-    """Run MkDocs, or a program that takes the same files, over a docs tree."""
-    environment = os.environ | {
-        "NO_MKDOCS_2_WARNING": "1",
-        "SOURCE_DATE_EPOCH": "315532800",  # no clock in the site
-        "PYTHONWARNINGS": "ignore",
-        "PYTHONHASHSEED": "0",
-    }
-    command = [sys.executable, "-m", BUILDERS[builder], "build", "--strict", "--quiet", "-f", str(config)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()][-3:]
-        raise AuditError(f"{builder} could not build the site: {' / '.join(said) or 'no message'}")
-    for pattern in UNUSED:
-        for path in out.rglob(pattern):
-            path.unlink()
 
 
 def write_site(
@@ -180,14 +160,31 @@ def write_site(
     kept where they would come out the same. Without one, all pages are made.
     """
     work, out = work.resolve(), out.resolve()
-    if progress is not None:
-        progress.stage("render")
+    if not compile:
+        return _written(report, library, work, out, clients, progress, maker, None)
+    with Compiler(builder) as compiler:
+        return _written(report, library, work, out, clients, progress, maker, compiler)
+
+
+def _written(
+    report: Report,
+    library: Library,
+    work: Path,
+    out: Path,
+    clients: Clients | None,
+    progress: Progress | None,
+    maker: str,
+    compiler: Compiler | None,
+) -> SiteResult:
+    stage = progress.stage if progress is not None else lambda _: None
+    stage("render")
     book = Book(report, library, None if clients is None else clients.rules.clients)
     tree = _Tree(work / "docs")
     pages = 0
     notes = work / NOTES
     reuse = Reuse(maker, _last_notes(notes), tree.has)
-    for file in _files(book, reuse):
+    held: dict[str, Mapping[Key, tuple[int, int]]] = {}
+    for file in _files(book, reuse, held):
         if file.content is None:
             tree.keep(file.path)
         else:
@@ -195,14 +192,23 @@ def write_site(
         pages += file.path.endswith(".md")
     for path, content in _assets():
         tree.put(path, content)
-    removed = tree.sweep()
-    notes.write_bytes(msgspec.json.encode(reuse.notes))
     config = work / "mkdocs.yml"
     config.write_text(_config(work, out), "utf-8")
-    if compile:
-        if progress is not None:
-            progress.stage("compile")
-        compile_site(config, out, builder)
+    if compiler is not None:
+        compiler.start(config)
+    stage("search")  # on this core, while pages are compiled on another
+    index = tuple(search_files(book, held))
+    for file in index:
+        tree.put(file.path, (file.content or "").encode("utf-8"))
+    removed = tree.sweep()
+    notes.write_bytes(msgspec.json.encode(reuse.notes))
+    if compiler is not None:
+        stage("compile")
+        compiler.finish(out)
+        for file in index:
+            target = out / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(file.content or "", "utf-8")
     return SiteResult(work / "docs", config, pages, tree.written, removed)
 
 
@@ -214,10 +220,8 @@ def _last_notes(path: Path) -> Notes:
         return Notes()
 
 
-def _files(book: Book, reuse: Reuse) -> Iterable[File]:
+def _files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[int, int]]]) -> Iterable[File]:
     yield from hub_files(book)
     yield from tool_set_files(book)
-    held: dict[str, Mapping[Key, tuple[int, int]]] = {}
     yield from session_files(book, reuse, held)
-    yield from search_files(book, held)
     yield from data_files(book)
