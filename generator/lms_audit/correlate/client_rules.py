@@ -26,9 +26,9 @@ BUILT_IN = "clients.yml"
 _S = TypeVar("_S", bound=Struct)
 
 UNKNOWN = "unknown"
+"""The id of no client: nothing in the body says who sent it."""
 OURS = "lms-audit"
 """The client that asks for names of sessions: it speaks about them long after, and they have not caused it."""
-"""The id of no client: nothing in the body says who sent it."""
 
 
 class Purpose(StrEnum):
