@@ -158,8 +158,8 @@ class Binding:
         likely = self.tasks.settle(task, bonus, within)
         if not likely:
             return None
-        task.doubtful = len(likely) > 1
-        if task.doubtful:
+        task.doubtful = len(likely) > 1 or self.in_doubt(likely[0])
+        if len(likely) > 1:
             likely[0].prove("order")
             self.doubts.append(Doubt(likely[0], likely[1:]))
         else:
@@ -168,7 +168,33 @@ class Binding:
                 likely[0].prove("prompt size and slot")
             else:
                 self.tasks.know(task)
+            if not task.doubtful:
+                self._told_by_cache(task, likely[0])
         return likely[0]
+
+    def in_doubt(self, draft: Draft) -> bool:
+        """Whether a request's lines may be another's."""
+        return any(draft is doubt.chosen or draft in doubt.others for doubt in self.doubts)
+
+    def _told_by_cache(self, task: EngineTask, draft: Draft) -> None:
+        """A task that found its prompt in its slot shows that the slot's last task was for the same conversation."""
+        before = task.before
+        if before is None or before.owner is None or not before.prompt_tokens or draft.prompt is None:
+            return
+        if (task.cache_tokens or 0) < max(0.7 * before.prompt_tokens, 64):
+            return
+        for doubt in self.doubts:
+            pair = (doubt.chosen, *doubt.others)
+            if before.owner not in pair or self.tasks.continues(draft.prompt.node, before.owner):
+                continue
+            heirs = [one for one in pair if self.tasks.continues(draft.prompt.node, one)]
+            if len(heirs) == 1:
+                self.swap(before.owner, heirs[0])
+                heirs[0].prove("cache of its slot")
+                self.doubts.remove(doubt)
+                for one in pair:
+                    self._sure(one)
+                return
 
     def swap(self, one: Draft, other: Draft) -> None:
         """Two requests were given each other's runs."""
@@ -183,11 +209,8 @@ class Binding:
 
     def continued(self, node: int) -> None:
         """A request with this prompt has come: those whose conversation it continues have ended."""
-        tree = self.found.tree
-        depth = tree.depth(node)
         for draft in self.recent:
-            prompt = draft.prompt
-            if prompt is None or not 0 < prompt.count < depth or tree.ancestor(node, prompt.count) != prompt.node:
+            if not self.tasks.continues(node, draft):
                 continue
             if not draft.run.closed:
                 self._must_have_ended(draft)
@@ -213,7 +236,7 @@ class Binding:
             self._sure(draft)
 
     def _sure(self, draft: Draft) -> None:
-        if not any(draft is doubt.chosen and doubt.others for doubt in self.doubts):
+        if not self.in_doubt(draft):
             for task in draft.run.tasks:
                 task.doubtful = False
 

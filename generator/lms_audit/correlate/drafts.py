@@ -88,6 +88,11 @@ class Run:
         return timed[-1] if timed else self.tasks[-1] if self.tasks else None
 
     @property
+    def told_tokens(self) -> int | None:
+        """Tokens of the prompt, as the answer's usage tells."""
+        return next((answer.usage.input for answer in self.answers if answer.usage is not None), None)
+
+    @property
     def ended_at(self) -> Millis | None:
         """When it ended: a disconnect ends it, whatever comes late; then the first line that says so."""
         ends = (self.disconnected_at, self.failed_at, self.finished_at, self.answered_at)

@@ -127,7 +127,7 @@ class Ends(Course):
         self._measure(draft, stream.answer.usage)
 
     def _measure(self, draft: Draft, usage: ev.Usage | None) -> None:
-        if not any(draft in (doubt.chosen, *doubt.others) for doubt in self.doubts):
+        if not self.in_doubt(draft):
             self.tasks.learn(draft, usage)
 
     def _take_packets(self, run: Run, event: ev.Packets) -> None:
@@ -312,7 +312,7 @@ class Ends(Course):
         """Learns the zone from a prediction that only one request can have got."""
         if draft is None or answer is None or answer.created is None or draft.running_at is None:
             return
-        if draft.api is Api.LMSTUDIO_V0 or any(draft in (doubt.chosen, *doubt.others) for doubt in self.doubts):
+        if draft.api is Api.LMSTUDIO_V0 or self.in_doubt(draft):
             return
         offset = round((draft.running_at // 1000 - answer.created) / QUARTER_HOUR) * QUARTER_HOUR
         if abs(draft.running_at // 1000 - answer.created - offset) <= 1:

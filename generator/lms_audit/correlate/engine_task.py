@@ -55,6 +55,8 @@ class EngineTask:
         """Requests it may belong to, while that is not settled."""
         self.doubtful = False
         """Its request is only the likeliest: it is no evidence for those that follow."""
+        self.before: EngineTask | None = None
+        """The task that had its slot before."""
         self.unclear = False
         """It is one of several requests', and nothing tells whose."""
         self.notes: list[Note] = []

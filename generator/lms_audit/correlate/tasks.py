@@ -12,7 +12,7 @@ from math import log
 from typing import TYPE_CHECKING
 
 from lms_audit.correlate.engine_task import EngineTask
-from lms_audit.model import Millis
+from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ ANCESTORS = 60
 BYTES_PER_TOKEN = 4.2
 SPARSE = 12
 """A text has a token for so many bytes of its JSON at least."""
+KEPT = 256
+"""Tasks remembered at most once they are over."""
 MANY = 6
 """Tasks settled together at most."""
 NOBODY = -20.0
@@ -46,6 +48,8 @@ class Tasks:
         self.ending: list[EngineTask] = []
         """Tasks whose work is done and whose request's last line is still to come, oldest first."""
         self._live: dict[tuple[int, int, int], list[EngineTask]] = {}
+        self._last: dict[tuple[int, int | None], EngineTask] = {}
+        """The last task launched on every slot."""
         self._slots: dict[tuple[int, str | None, int], EngineTask] = {}
         self._starts: list[tuple[Millis, Millis]] = [(0, 0)]
         """When each engine was started: after the first, before the second. Engine 0 tells no uptime."""
@@ -53,6 +57,8 @@ class Tasks:
         """Engine -> the model it runs, where that is known."""
         self._measured: dict[int, EngineTask] = {}
         """Node of a prompt -> the task that read it."""
+        self._nearly: dict[int, EngineTask] = {}
+        """Node of all but a prompt's last message -> the task that read it."""
         self._bytes = self._tokens = self._nameless = 0
 
     # -- which task a line is about
@@ -62,7 +68,7 @@ class Tasks:
         if event.slot is None or event.task is None:
             return None
         near = self._engines(event)
-        engines = sorted({engine for engine, _, _ in self._live} - set(near)) if event.engine_start is not None else []
+        engines = [number for number in range(len(self._starts)) if number not in near] if event.engine_start else []
         # Engines that were started in the same second are hard to tell apart; the numbers then decide.
         for among in (near, engines):
             known = [task for engine in among for task in self._live.get((engine, event.slot, event.task), [])]
@@ -94,6 +100,12 @@ class Tasks:
         task = EngineTask(event.slot, event.task, engine)
         task.tag, task.guess = event.tag, self._tags.get(engine)
         key = (engine, event.slot if event.slot is not None else -1, event.task if event.task is not None else -1)
+        task.before = self._last.get((engine, event.slot))
+        self._last[engine, event.slot] = task
+        if task.before is not None:
+            task.before.before = None
+        if len(self._live) > KEPT:
+            self._forget_oldest()
         still = []
         for known in self._live.get(key, []):
             if known.released or (known.owner is not None and known.owner.run.closed):
@@ -105,6 +117,12 @@ class Tasks:
             task.candidates = list(candidates)
             self.undecided.append(task)
         return task
+
+    def _forget_oldest(self) -> None:
+        for key in list(self._live)[: KEPT // 2]:
+            if all(task.ended or task.released for task in self._live[key]):
+                for task in self._live.pop(key):
+                    self._drop(task)
 
     def start_nameless(self, event: ev.PromptCount, candidates: Sequence[Draft]) -> EngineTask:
         """A task of an engine that tells no ids, only the size of each prompt it begins to read."""
@@ -128,6 +146,7 @@ class Tasks:
             self._live[key] = still
             if not still:
                 del self._live[key]
+        self._last.clear()
 
     def close(self) -> None:
         """The end of the log: what is left over is settled."""
@@ -185,6 +204,8 @@ class Tasks:
         if prompt is None or task.prompt_tokens is None:
             return
         self._measured[prompt.node] = task
+        if draft.api is Api.MESSAGES and prompt.count > 1:
+            self._nearly[self.tree.parent(prompt.node)] = task
         if not draft.truncated and not draft.media and prompt.size:
             self._bytes += prompt.size
             self._tokens += task.prompt_tokens
@@ -262,6 +283,8 @@ class Tasks:
         tokens = task.prompt_tokens
         if tokens is None or draft.prompt is None:
             return 0.0
+        if draft.run.told_tokens and task.slot is not None:
+            return 20.0 if draft.run.told_tokens == tokens else -30.0
         if tokens < draft.prompt.count:  # every message takes a token at least
             return IMPOSSIBLE
         earlier = self._earlier(draft)
@@ -303,14 +326,31 @@ class Tasks:
         """The task that read the longest known beginning of a draft's prompt."""
         if draft.prompt is None:
             return None
-        node = draft.prompt.node
-        for _ in range(ANCESTORS):
-            node = self.tree.parent(node)
+        node = self.tree.parent(draft.prompt.node)
+        marked = draft.api is Api.MESSAGES
+        for step in range(ANCESTORS):
+            found = self._measured.get(node)
+            if found is None and marked and step:
+                found = self._nearly.get(node)
+            if found is not None and not found.doubtful:
+                return found
             if not node:
                 return None
-            if node in self._measured and not self._measured[node].doubtful:
-                return self._measured[node]
+            node = self.tree.parent(node)
         return None
+
+    def continues(self, node: int, draft: Draft) -> bool:
+        """Whether a prompt goes on where a draft's ends.
+
+        On /v1/messages a cache marker moves along, so that the last message of a prompt is another one in the next.
+        """
+        prompt, tree = draft.prompt, self.tree
+        if prompt is None or not 0 < prompt.count < tree.depth(node):
+            return False
+        if tree.ancestor(node, prompt.count) == prompt.node:
+            return True
+        before = tree.parent(prompt.node)
+        return draft.api is Api.MESSAGES and before != 0 and tree.ancestor(node, prompt.count - 1) == before
 
     # -- ends
 
