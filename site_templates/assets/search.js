@@ -53,8 +53,11 @@
     return made;
   }
 
+  // The field of a dialog just closed keeps the focus until the page is drawn again.
   const takesText = (target) =>
-    target instanceof Element && target.closest("input, textarea, select, [contenteditable]:not([contenteditable=false])");
+    target instanceof Element &&
+    target.closest("input, textarea, select, [contenteditable]:not([contenteditable=false])") &&
+    !target.closest("dialog:not([open])");
 
   // On the window and before anybody else: the theme opens its own search, over titles, by the same key.
   window.addEventListener(

@@ -129,14 +129,15 @@ class Search:
         self.page.evaluate("performance.clearMeasures('lms-search')")
         self.page.locator(".lms-search__input").fill(query)
         self.page.evaluate(
-            """() => new Promise((done) => {
+            """(query) => new Promise((done) => {
                 const look = () => {
-                    const shown = performance.getEntriesByName("lms-search").length > 0;
+                    const shown = performance.getEntriesByName("lms-search").some((entry) => entry.detail === query);
                     const open = document.querySelector(".lms-search__status").textContent.includes("to check");
                     if (shown && !open) done(); else setTimeout(look, 5);
                 };
                 look();
-            })"""
+            })""",
+            query,
         )
         titles = self.page.locator(".lms-search__kind").all_inner_texts()
         return dict(title.rsplit(" ", 1) for title in titles)

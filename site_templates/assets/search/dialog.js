@@ -132,7 +132,8 @@
     list.setAttribute("aria-busy", "true");
     try {
       await engine.ready();
-      const result = await engine.search(input.value, alive);
+      const query = input.value;
+      const result = await engine.search(query, alive);
       await Promise.all(result.kinds.map((kind) => result.confirm(kind, FIRST, start + CHECK_MS)));
       if (!alive()) return;
       const kinds = result.kinds.filter((kind) => kind.found.length + kind.open.length > 0);
@@ -144,7 +145,7 @@
       list.removeAttribute("aria-busy");
       input.setAttribute("aria-expanded", String(groups.length > 0));
       summarise(result);
-      performance.measure("lms-search", { start, end: performance.now() });
+      performance.measure("lms-search", { start, end: performance.now(), detail: query });
       for (const each of groups) {
         await each.finish();
         if (alive()) summarise(result);
