@@ -295,7 +295,7 @@ class Request(Struct, frozen=True, kw_only=True):
     shared_messages: int = 0
     """Messages at the start of the prompt that are the same as the parent's."""
     evidence: tuple[str, ...] = ()
-    """Which evidence bound the execution lines to this request: ``chat id``, ``slot and task``, ``only one in flight`` …"""
+    """What bound the execution lines to this request: ``chat id``, ``slot and task``, ``only one in flight`` …"""
     candidates: tuple[str, ...] = ()
     """Ids of the requests whose lines could not be told from this one's. Empty: unambiguous."""
     timeline: tuple[TimelineEvent, ...] = ()
@@ -324,7 +324,7 @@ class Session(Struct, frozen=True, kw_only=True):
 
 
 class Entry(Struct, frozen=True):
-    """One message in a session's conversation, shown once, at the request that first sent it (or got it as an answer)."""
+    """One message of a session's conversation, shown once, at the request that first sent it (or got it as answer)."""
 
     key: Key
     request_id: str
