@@ -133,8 +133,8 @@ def _posted(server: Endpoint, path: str, body: bytes, timeout: float) -> bytes:
         _check_who_answers(server, connection.sock)
         with _hanging_up(connection.sock, timeout, late):
             connection.request("POST", path, body, headers)
-            response = connection.getresponse()
-            data = _content(server, response)
+            with connection.getresponse() as response:
+                data = _content(server, response)
     except (OSError, HTTPException, UnicodeError) as error:
         if late.is_set() or isinstance(error, TimeoutError):
             raise too_late from None

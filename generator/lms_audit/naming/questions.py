@@ -68,15 +68,26 @@ def title_of(answer: str) -> str | None:
         if f"<{mark}>" in answer:  # it has thought to the end of its tokens
             return None
     for line in answer.splitlines():
-        title = _LABEL.sub("", clean(line).strip(_AROUND)).strip(_AROUND)
+        title = _unwrapped(_LABEL.sub("", _unwrapped(_HEADING.sub("", clean(line))))).rstrip(" .:")
         if title:
             return one_line(title, TITLE_LENGTH)
     return None
 
 
 _THOUGHTS = ("think", "thinking", "thought")
-_AROUND = " \t\"'`*_#“”„«»‘’「」.:-–—"
-_LABEL = re.compile(r"(?i)^(?:session )?(?:title|titel|titre|título|name)\s*[:：]\s*")
+_HEADING = re.compile(r"^#+\s+")
+_LABEL = re.compile(r"(?i)^(?:session )?(?:title|titel|titre|título|name)\s*:\s*")
+_PAIRS = {"*": "*", "_": "_", "`": "`", '"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "‘": "’", "「": "」"}
+
+
+def _unwrapped(line: str) -> str:
+    """A line less the quotes and stars that stand around all of it."""
+    while len(line) > 1 and _PAIRS.get(line[0]) == line[-1]:
+        inner = line.lstrip(line[0]).rstrip(line[-1])
+        if line[0] in inner or line[-1] in inner:  # around a part at each end
+            break
+        line = inner.strip()
+    return line
 
 
 def _words(session: Session, requests: dict[str, Request], library: Library) -> str | None:
