@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lms_audit.correlate.binding import Score
+from lms_audit.correlate.binding import Score, tagged
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engines import Engines
 from lms_audit.read import events as ev
@@ -25,6 +25,8 @@ class Course(Engines):
     def first_token(self, event: ev.FirstToken) -> None:
         """A line at the first token."""
         among = [draft for draft in self.working(event.tag, event.stream) if draft.run.first_token_at is None]
+        if not among:  # 0.2 has no running line
+            among = [draft for draft in tagged(self.in_flight(), event.tag) if draft.stream is event.stream]
         draft = self.choose(among, "only one at work")
         if draft is not None:
             draft.run.first_token_at = event.at
@@ -150,14 +152,15 @@ class Course(Engines):
             self.close(draft)
 
     def _late_error(self, event: ev.Failed) -> None:
-        """An error that repeats, or explains, one that has just ended a request."""
+        """An error that repeats, or explains, one that has just ended a request; a crash ends all of its model."""
+        crash = event.text.startswith(CRASHES)
         for draft in reversed(self.recent):
             failed_at = draft.run.failed_at
-            if (
-                failed_at is not None
-                and event.at - failed_at <= SAME_ERROR_MS
-                and draft.tag in (None, event.tag, draft.tag)
-            ):
-                draft.run.errors.append(event.text)
-                self.note(draft.run, event, "error", event.text[:500])
+            if failed_at is None or event.at - failed_at > SAME_ERROR_MS or not tagged([draft], event.tag):
+                continue
+            if crash and not any(error.startswith(CRASHES) for error in draft.run.errors):
+                continue
+            draft.run.errors.append(event.text)
+            self.note(draft.run, event, "error", event.text[:500])
+            if not crash:
                 return

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from msgspec.structs import replace
+
 from lms_audit.correlate.binding import Gathered, tagged
 from lms_audit.correlate.drafts import FAMILIES, FAMILY_API, Draft, api_of
 from lms_audit.correlate.ends import Ends
@@ -71,7 +73,7 @@ class _Binder(Ends):
         """Takes in one stretch; the bodies in it refer to one another by ordinal."""
         nodes: list[int] = []
         self.number, self.stretch = number, stretch
-        for event in stretch.events:
+        for place, event in enumerate(stretch.events):
             node = 0
             if isinstance(event, ev.RequestReceived) and event.body is not None:
                 node = self._node(event.body, nodes)
@@ -80,6 +82,9 @@ class _Binder(Ends):
             self.line = event.line
             if isinstance(event, ev.RequestReceived):
                 self.request(event, node)
+            elif isinstance(event, ev.Failed) and event.unprefixed and place + 1 < len(stretch.events):
+                # An engine's death is told on the spot, and what the server says of it comes next.
+                self.failed(replace(event, at=max(event.at, stretch.events[place + 1].at)))
             else:
                 self.handlers[type(event)](event)
             if not isinstance(event, ev.Running | ev.Streaming):

@@ -27,7 +27,7 @@ def answer_of(value: Mapping[str, Any], *, complete: bool = True) -> Answer:
     pieces = _Pieces()
     choices = value.get("choices")
     for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, dict):
+        if isinstance(choice, dict) and not choice.get("index"):  # the others are alternatives to it, not more text
             pieces.choice(choice)
     for name in ("content", "output"):  # Anthropic message; response and /api/v1/chat
         blocks = value.get(name)
@@ -85,6 +85,11 @@ class _Pieces:
                 self.calls.append(
                     AnswerCall(as_text(call.get("id")), as_text(function.get("name")) or "", arguments, index)
                 )
+        legacy = message.get("function_call")
+        if isinstance(legacy, dict):
+            index = 0 if "delta" in choice else None
+            arguments = as_arguments(legacy.get("arguments"))
+            self.calls.append(AnswerCall(None, as_text(legacy.get("name")) or "", arguments, index))
 
     def block(self, block: Mapping[str, Any]) -> None:
         kind = block.get("type")

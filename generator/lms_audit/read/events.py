@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from lms_audit.model import Class, Key, LogSettings, Millis, Problem, Tally
 
-READER_VERSION = 4
+READER_VERSION = 5
 """Raised whenever the same bytes would give another digest; the store reads such files again."""
 
 
@@ -210,6 +210,8 @@ class Failed(Event, frozen=True, array_like=True, tag="failed", kw_only=True):
     task: int | None = None
     sure: bool = True
     """Ends a request. An error line of a kind nobody knows may concern something else."""
+    unprefixed: bool = False
+    """It stands behind a record and has no time of its own: ``at`` is that record's, and may be long before."""
 
 
 class Thinking(Event, frozen=True, array_like=True, tag="thinking", kw_only=True):

@@ -21,8 +21,10 @@ OBJECT_END = re.compile(rb"\n\}(?=\r?\n|\r?\Z)")
 FIRST_LINE = 8192
 """Bytes of a first line that rules look at; what they take from a longer one they take from the record."""
 
-_TAGS = re.compile(r"(?:\[[^\]\n]+\]:?\x20?)+")
-_TAG = re.compile(r"\[([^\]\n]+)\]")
+# An identifier is free text and may hold a pair of brackets of its own.
+_INSIDE = r"(?:[^\[\]\n]++|\[[^\[\]\n]*+\])++|[^\]\n]+"
+_TAGS = re.compile(rf"(?:\[(?:{_INSIDE})\]:?\x20?)+")
+_TAG = re.compile(rf"\[({_INSIDE})\]")
 NO_MODEL = re.compile(
     r"LM\sSTUDIO\sSERVER|LMSAuthenticator|LMSInternal|LLMProcess|ServerPort|Server\sError|"
     r"INFO|WARN|WARNING|DEBUG|ERROR|CRITICAL|cache_wrapper|CacheWrapper|coordinator|model_kit|batched_model_kit|"

@@ -165,6 +165,7 @@ class Reader:
                 end_line=line.place["line"] + record.data.count(b"\n", 0, match.end()),
                 tag=None,
                 text=match[1].decode("utf-8", "replace"),
+                unprefixed=True,
             )
             for match in CRASH.finditer(record.data, start)
         ]
