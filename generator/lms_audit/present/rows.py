@@ -137,9 +137,11 @@ def _labelled(column: Column, label: Callable[[str], str]) -> Column:
     return replace(column, labels=labels)
 
 
-def project_label(project: str) -> str:
-    """The last part of a project's path."""
-    return project.replace("\\", "/").rstrip("/").rpartition("/")[2] or project
+def _project(project_of: Iterable[str | None], report: Report) -> Column:
+    """Projects by path, shown by name."""
+    given = {text.visible(project): text.one_line(name) for project, name in report.audit.project_names.items()}
+    column = _names("project", "Project", project_of, facet=True, missing=NO_PROJECT)
+    return _labelled(column, lambda project: words.project_name(project, given))
 
 
 def _cached_share(request: Request) -> float | None:
@@ -190,9 +192,7 @@ def request_rows(report: Report, link: Link, client_name: Named) -> Rows:
         _names(
             "kind", "Kind", (str(r.kind) if runs_model(r) else None for r in asked), facet=True, missing="no model run"
         ),
-        _labelled(
-            _names("project", "Project", (r.project for r in asked), facet=True, missing=NO_PROJECT), project_label
-        ),
+        _project((r.project for r in asked), report),
         _names("api", "API", (None if r.api is None else str(r.api) for r in asked)),
         _names("endpoint", "", (r.endpoint for r in asked)),
         _names("requested_model", "", (r.requested_model for r in asked)),
@@ -265,9 +265,7 @@ def session_rows(report: Report, link: Link, client_name: Named) -> Rows:
         ),
         _names("model", "Model", (s.model for s in held), facet=True),
         _names("kind", "Kind", (str(s.kind) for s in held), facet=True),
-        _labelled(
-            _names("project", "Project", (s.project for s in held), facet=True, missing=NO_PROJECT), project_label
-        ),
+        _project((s.project for s in held), report),
         Column(
             name="tools", shape=Shape.NAMES, values=tuple(_used(all_) for all_ in of), title="Tools used", facet=True
         ),

@@ -18,6 +18,7 @@ from lms_audit.correlate.client_rules import Client
 from lms_audit.model import Key, Library, Request, Session
 from lms_audit.present.resources import resources
 from lms_audit.present.views.format import day_key
+from lms_audit.present.views.format import project_name
 from lms_audit.present.views.parts import Part, split
 
 _WORD = re.compile(r"[^a-z0-9]+")
@@ -118,6 +119,15 @@ class Book:
         """A client's name, or "unknown client"."""
         known = self._clients.get(client)
         return known.name if known is not None else "unknown client" if client == "unknown" else client
+
+    def project_name(self, project: str | None) -> str:
+        """What a project is called."""
+        return project_name(project, self.audit.project_names)
+
+    def project_title(self, project: str) -> str:
+        """A project's path, after its name where it has one."""
+        name = self.audit.project_names.get(project)
+        return project if name is None else f"{name} · {project}"
 
     def icon(self, client: str) -> str:
         """Name of a client's drawing; one without its own has the one for clients."""

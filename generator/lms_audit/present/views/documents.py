@@ -56,7 +56,8 @@ class _Teller:
 
     def _session(self, session: Session) -> Iterator[Document]:
         book = self._book
-        about = (session.title, session.project or "", session.model or "", book.client_name(session.client))
+        project = book.project_title(session.project) if session.project else ""
+        about = (session.title, session.words or "", project, session.model or "", book.client_name(session.client))
         yield self._document(
             DocumentKind.SESSION, "\n".join(about), session, None, book.session_path(session.id), note=str(session.kind)
         )

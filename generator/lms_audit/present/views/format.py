@@ -5,6 +5,7 @@ In: a value and its unit, or a ``Figure``. Out: strings, and ``Shown``: a figure
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -151,6 +152,13 @@ _WRITERS = {
     Unit.SHARE: share,
     Unit.USD: usd,
 }
+
+
+def project_name(project: str | None, names: Mapping[str, str]) -> str:
+    """The name a person gave a project, or the last part of its path."""
+    if not project:
+        return ""
+    return names.get(project) or project.replace("\\", "/").rstrip("/").rpartition("/")[2] or project
 
 
 def value_text(value: float | str | None, unit: Unit, *, short: bool = False) -> str:

@@ -127,7 +127,7 @@ def _members(book: Book, what: str) -> tuple[Member, ...]:
     found = []
     for name in sorted(held, key=lambda name: (-len(held[name]), name)):
         lines = held[name]
-        title = book.client_name(name) if what == "client" else name
+        title = {"client": book.client_name, "project": book.project_title}.get(what, str)(name)
         icon = book.icon(name) if what == "client" else ""
         more = f"{count(len(lines) - MOST_SESSIONS)} more in the session list" if len(lines) > MOST_SESSIONS else ""
         found.append(Member(f"sessions-of-{slug(name)}", title, icon, tuple(lines[:MOST_SESSIONS]), more))

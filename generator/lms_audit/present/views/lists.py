@@ -17,7 +17,6 @@ from lms_audit.present.rows import Rows
 from lms_audit.present.rows_plain import PLAIN_REQUESTS, Plain, plain
 from lms_audit.present.views.book import Book
 from lms_audit.present.views.format import Shown, clock, count, day, day_key, shown
-from lms_audit.present.views.session import project_name
 
 ASIDE = (Kind.TITLE, Kind.SUMMARY)
 """Conversations that are a link in the row of the session they serve."""
@@ -81,7 +80,7 @@ def session_line(book: Book, session: Session) -> SessionLine:
     held = book.report.sessions.get(session.id)
     figures = held.figures if held is not None else {}
     ends = Counter(str(book.requests[name].status) for name in session.request_ids)
-    about = (book.client_name(session.client), project_name(session.project), session.model or "")
+    about = (book.client_name(session.client), book.project_name(session.project), session.model or "")
     return SessionLine(
         path=book.session_path(session.id),
         title=session.title,

@@ -133,6 +133,8 @@ def table_view(book: Book, table: Table, anchor: str = "") -> TableView:
         kind, _, name = target.partition(":")
         if kind == "client":
             label, icon = book.client_name(name), book.icon(name)
+        elif kind == "project":
+            label = book.project_title(name)
         path = book.link(row.link) or ""
         own = path.rpartition("#")[2] if anchor and kind == anchor else ""
         rows.append(TableRow(label, "" if own else path, icon, tuple(shown(cell, name="·") for cell in row.cells), own))

@@ -7,7 +7,6 @@ session says.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from posixpath import basename
 
 from msgspec import Struct
 
@@ -95,11 +94,6 @@ class SessionPage(Struct, frozen=True):
     """For the theme's search: who, where, when."""
 
 
-def project_name(project: str | None) -> str:
-    """The last part of a project's path."""
-    return basename((project or "").replace("\\", "/").rstrip("/")) or (project or "")
-
-
 def chips(book: Book, session: Session) -> tuple[Chip, ...]:
     """Client, project, model, date, requests, and how they ended where not all went well."""
     found = [
@@ -112,7 +106,7 @@ def chips(book: Book, session: Session) -> tuple[Chip, ...]:
     if session.project:
         found.append(
             Chip(
-                project_name(session.project),
+                book.project_name(session.project),
                 f"projects/index.html#project-{slug(session.project)}",
                 title=session.project,
             )
@@ -129,6 +123,8 @@ def chips(book: Book, session: Session) -> tuple[Chip, ...]:
         if status != "completed":
             ends[status] = ends.get(status, 0) + 1
     found += [Chip(f"{number} {status}", kind=status) for status, number in sorted(ends.items())]
+    if session.words is not None:
+        found.append(Chip(session.words, kind="words", title="how it begins, without the name it was given"))
     return tuple(found)
 
 
@@ -284,7 +280,8 @@ def _page(
     split, note = time_split(book, session) if first else ((), "")
     shared = common(book, requests)
     around = [book.requests[name] for child in book.children.get(session.id, ()) for name in child.request_ids]
-    words = [book.client_name(session.client), session.project or "", session.model or ""]
+    project = book.project_title(session.project) if session.project else ""
+    words = [book.client_name(session.client), project, session.model or "", session.words or ""]
     return SessionPage(
         id=session.id,
         path=book.session_path(session.id),
