@@ -223,7 +223,7 @@ def test_a_full_disk_is_one_line(run: Run, logs: Path, tmp_path: Path, monkeypat
 
 def test_help_and_version_are_at_hand(run: Run) -> None:
     assert run("--version").code == 0
-    for command in ("build", "serve", "export", "check", "pack", "verify"):
+    for command in ("build", "serve", "export", "check", "name", "pack", "verify"):
         done = run(command, "--help")
         assert done.code == 0
         assert "Usage:" in done.out

@@ -114,7 +114,7 @@ def _options(
         ),
         click.option("--until", metavar="DATE", help="Only requests up to the end of this day, or before this time."),
         click.option(
-            "--project", metavar="NAME", help="Only requests of this project: path, last part of it, or pattern."
+            "--project", metavar="NAME", help="Only requests of this project: path, last part, name or pattern."
         ),
         click.option("--client", metavar="ID", help="Only requests of this client (opencode, claude-code ...)."),
         *([] if names else [click.option("--model", metavar="NAME", help="Only requests of this model.")]),

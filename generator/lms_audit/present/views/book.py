@@ -17,8 +17,7 @@ from lms_audit.correlate import client_rules
 from lms_audit.correlate.client_rules import Client
 from lms_audit.model import Key, Library, Request, Session
 from lms_audit.present.resources import resources
-from lms_audit.present.views.format import day_key
-from lms_audit.present.views.format import project_name
+from lms_audit.present.views.format import day_key, project_name
 from lms_audit.present.views.parts import Part, split
 
 _WORD = re.compile(r"[^a-z0-9]+")
