@@ -82,9 +82,8 @@ class _Binder(Ends):
             self.line = event.line
             if isinstance(event, ev.RequestReceived):
                 self.request(event, node)
-            elif isinstance(event, ev.Failed) and event.unprefixed and place + 1 < len(stretch.events):
-                # An engine's death is told on the spot, and what the server says of it comes next.
-                self.failed(replace(event, at=max(event.at, stretch.events[place + 1].at)))
+            elif isinstance(event, ev.Failed) and event.unprefixed:
+                self.failed(_timed(event, stretch.events[place + 1 : place + 2]))
             else:
                 self.handlers[type(event)](event)
             if not isinstance(event, ev.Running | ev.Streaming):
@@ -309,6 +308,12 @@ class _Binder(Ends):
         draft.precise = True
         self.note(draft.run, event, "prediction")
         self.close(draft)
+
+
+def _timed(event: ev.Failed, following: tuple[ev.AnyEvent, ...]) -> ev.Failed:
+    """An engine's death is told on the spot, without a time; what the server says of it, if it does, comes next."""
+    told = [after.at for after in following if isinstance(after, ev.Failed | ev.Finished)]
+    return replace(event, at=max(event.at, *told)) if told else event
 
 
 def _count(draft: Draft) -> int | None:
