@@ -191,7 +191,7 @@ def serve(asked: Config, *, quiet: bool, port: int) -> None:
         except (AuditError, OSError) as error:  # the next change of a log may well mend it
             click.echo(f"lms-audit: {one_line(str(error))}", err=True)
 
-    watch = Watch(asked.logs, rebuild)
+    watch = Watch(asked.logs, rebuild, (asked.names, asked.clients, asked.prices))
     with server(asked.out, port, watch) as address:
         if not quiet:
             click.echo(f"{address}  (Ctrl-C ends it)")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,10 +45,16 @@ _TAG = b'<script src="/_lms_audit/reload.js"></script>'
 
 
 class Watch:
-    """Looks at the logs, and has the site made anew when one of them changed, came or went."""
+    """Looks at the logs, and has the site made anew when one of them changed, came or went.
 
-    def __init__(self, logs: Sequence[Path | str], rebuild: Callable[[], None]) -> None:
+    ``files``: others that matter as much, such as the names file.
+    """
+
+    def __init__(
+        self, logs: Sequence[Path | str], rebuild: Callable[[], None], files: Sequence[Path | None] = ()
+    ) -> None:
         self._logs = logs
+        self._files = [file for file in files if file is not None]
         self._rebuild = rebuild
         self._seen = self._look()
         self._stop = threading.Event()
@@ -78,7 +84,12 @@ class Watch:
             found = discover(self._logs, unchanged=lambda _file: True, remembered=lambda _path: True)
         except AuditError:  # the logs are gone for now; the site stays
             return frozenset()
-        return frozenset((str(file.path), file.size, file.mtime_ns) for file in found.files)
+        seen = {(str(file.path), file.size, file.mtime_ns) for file in found.files}
+        for file in self._files:
+            with suppress(OSError):
+                state = file.stat()
+                seen.add((str(file), state.st_size, state.st_mtime_ns))
+        return frozenset(seen)
 
 
 @contextmanager
