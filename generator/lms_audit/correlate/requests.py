@@ -253,7 +253,7 @@ class _Binder(Ends):
 
     def embedding_done(self, event: ev.EmbeddingDone) -> None:
         """0.2: the embeddings are returned."""
-        for draft in self.recent:
+        for draft in sorted(self.recent, key=lambda draft: draft.run.closed):
             if draft.api is Api.EMBEDDINGS and draft.run.finished_at is None:
                 draft.embedded = draft.run.closed = True
                 draft.run.finished_at = event.at
