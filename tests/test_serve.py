@@ -68,6 +68,17 @@ def test_the_site_is_made_anew_when_a_log_grows_comes_or_goes(log: Path) -> None
     assert (len(made), watch.version) == (3, 4)
 
 
+def test_the_site_is_made_anew_when_a_names_file_changes(log: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.yml"
+    watch = Watch((log.parents[1],), lambda: None, (names, None))
+    assert not watch.poll()
+    names.write_text("sessions: {}\n")
+    assert watch.poll()
+    names.write_text("sessions: {s1: Lid}\n")
+    assert watch.poll()
+    assert not watch.poll()
+
+
 def test_watching_outlives_logs_that_are_gone_and_ends_when_told(log: Path) -> None:
     watch = Watch((log,), lambda: None)
     log.unlink()
