@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lms_audit.correlate.binding import Score, tagged
-from lms_audit.correlate.drafts import Draft
+from lms_audit.correlate.drafts import Draft, Run
 from lms_audit.correlate.engines import Engines
 from lms_audit.read import events as ev
 
@@ -17,8 +17,8 @@ class Course(Engines):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: dict[str | None, ev.CallsLine] = {}
-        """The last line of tool calls of each model: the prediction that follows is its."""
+        self.calls: dict[str | None, tuple[ev.CallsLine, list[Draft]]] = {}
+        """The last line of tool calls of each model, the prediction that follows is its; and who was at work then."""
 
     # -- what comes on the way
 
@@ -79,7 +79,21 @@ class Course(Engines):
 
     def calls_line(self, event: ev.CallsLine) -> None:
         """The calls of the prediction that follows."""
-        self.calls[event.tag] = event
+        self.unpredicted(event.tag)
+        self.calls[event.tag] = event, self.working(event.tag, stream=False)
+
+    def unpredicted(self, tag: str | None) -> None:
+        """No prediction has followed the last line of tool calls: whose they are is certain if one was at work."""
+        line, among = self.calls.pop(tag, (None, []))
+        if line is not None and len(among) == 1 and not among[0].run.predicted:
+            among[0].prove("only one at work")
+            self.take_calls(among[0].run, line)
+
+    def take_calls(self, run: Run, line: ev.CallsLine) -> None:
+        """A line of tool calls is a run's."""
+        run.calls_line = line.text
+        run.redacted = run.redacted or line.redacted
+        self.note(run, line, "tool call", "" if line.text == "[]" else line.text[:200])
 
     def thinking(self, event: ev.Thinking) -> None:
         """Thinking begins, or is done."""

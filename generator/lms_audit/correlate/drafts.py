@@ -158,8 +158,9 @@ class Draft:
 
     @property
     def started(self) -> bool:
-        """An execution line has come."""
-        return self.running_at is not None or self.streaming_at is not None
+        """An execution line has come, or what only one at work can write."""
+        written = self.run.has_packets or self.run.accumulated is not None
+        return written or self.running_at is not None or self.streaming_at is not None
 
     @property
     def in_flight(self) -> bool:

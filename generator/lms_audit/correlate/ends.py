@@ -236,11 +236,9 @@ class Ends(Course):
             self._set_right(draft, event.answer.usage)
             self.settle_nameless(draft, event.answer.usage)
             self._measure(draft, event.answer.usage)
-        line = self.calls.pop(event.tag, None)
+        line, _ = self.calls.pop(event.tag, (None, []))
         if line is not None:
-            run.calls_line = line.text
-            run.redacted = run.redacted or line.redacted
-            self.note(run, line, "tool call", "" if line.text == "[]" else line.text[:200])
+            self.take_calls(run, line)
         self.note(run, event, "prediction")
         self.end_hangups(draft, event.at)
         self.close(draft)

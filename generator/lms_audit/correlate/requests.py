@@ -92,6 +92,8 @@ class _Binder(Ends):
     def finish(self) -> Gathered:
         """Binds what is left over and closes the books."""
         self.bind_loose()
+        for tag in list(self.calls):
+            self.unpredicted(tag)
         self.tasks.close()
         self.finish_hangups()
         self.mark_doubts()

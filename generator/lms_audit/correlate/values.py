@@ -5,19 +5,25 @@ The order in which sources are asked is PRODUCT's table of metrics. What no sour
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.words import CUT_MARK
-from lms_audit.model import Api, Kind, Request, ResponseSource, Source, Status, ToolCall
+from lms_audit.model import Api, Json, Kind, Request, ResponseSource, Source, Status, ToolCall
 from lms_audit.read.events import Answer, AnswerCall, Stats, Usage
 from lms_audit.read.fold import join_answers
 from lms_audit.read.payload import decode
 
 MIN_SPAN_MS = 2000
 """A rate from whole-second lines needs at least this span."""
+
+_CALL_NAME = re.compile(r"(?:,\s*)?([^\s(),=\[\]]+)\(")
+_ARGUMENT_NAME = re.compile(r"(?:,\s*)?([^\s(),=\"]+)=")
+_VALUE = json.JSONDecoder()
 
 
 class _Values:
@@ -67,11 +73,12 @@ def _request(draft: Draft, ids: list[str]) -> Request:
     _times(values, draft, answer)
     text, source = _text(draft, answer)
     calls = tool_calls(answer.calls) if answer is not None else ()
+    told = _calls_of_line(run.calls_line) if answer is None or not answer.complete else None
+    if told is not None:
+        calls = told
     if calls:
-        values.provenance["tool_calls"] = Source.PREDICTION if run.predicted else Source.PACKETS
-    known = answer is not None and status is Status.COMPLETED
-    if not known and run.calls_line == "[]":
-        known = True
+        values.provenance["tool_calls"] = Source.PREDICTION if run.predicted or told else Source.PACKETS
+    known = told is not None or (answer is not None and status is Status.COMPLETED)
     runs_model = draft.api is not Api.OTHER
     return Request(
         id=ids[draft.number],
@@ -128,7 +135,7 @@ def _usage(draft: Draft, answer: Answer | None, status: Status) -> Usage:
     """Token counts of the answer, where they can be believed."""
     usage = answer.usage if answer is not None and answer.usage is not None else Usage()
     if status is not Status.COMPLETED and not usage.input and not usage.output:
-        return Usage()  # a cancelled request says 0/0/0
+        return Usage(reasoning=usage.reasoning or None)  # a cancelled request says 0/0/0
     if draft.old and (not usage.input or usage.input == usage.output):
         return Usage(output=usage.output, reasoning=usage.reasoning)  # 0.2 wrote 0, later the output once more
     return usage
@@ -172,6 +179,7 @@ def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status
         "cached_tokens",
         (cached, Source.ENGINE),
         (logged, Source.ENGINE),
+        (engine.cache_tokens if engine is not None else None, Source.ENGINE),
         (summary.cached if summary is not None else None, Source.ENGINE),
         (usage.cached, Source.USAGE),
     )
@@ -254,6 +262,32 @@ def _text(draft: Draft, answer: Answer | None) -> tuple[str | None, ResponseSour
 def tool_calls(calls: Iterable[AnswerCall]) -> tuple[ToolCall, ...]:
     """Calls with their arguments parsed where they are JSON."""
     return tuple(tool_call(call.id, call.name, call.arguments) for call in calls)
+
+
+def _calls_of_line(line: str | None) -> tuple[ToolCall, ...] | None:
+    """The calls of ``[name(arg=value, …), …]``, where every value is JSON; ``None`` where one is not."""
+    if line is None or not (line.startswith("[") and line.endswith("]")):
+        return None
+    calls: list[ToolCall] = []
+    at, end = 1, len(line) - 1
+    while at < end:
+        head = _CALL_NAME.match(line, at)
+        if head is None:
+            return None
+        at = head.end()
+        arguments: dict[str, Json] = {}
+        while not line.startswith(")", at):
+            name = _ARGUMENT_NAME.match(line, at)
+            if name is None:
+                return None
+            try:
+                _, at = _VALUE.raw_decode(line, name.end())
+                arguments[name[1]] = decode(line[name.end() : at].encode("utf-8", "replace"))
+            except (ValueError, RecursionError):
+                return None
+        at += 1
+        calls.append(ToolCall(None, head[1], arguments))
+    return tuple(calls) if at == end else None
 
 
 def tool_call(identity: str | None, name: str, arguments: str) -> ToolCall:
