@@ -1,7 +1,7 @@
 """The only place where log text becomes HTML, YAML or JavaScript. Log text is hostile: it holds markup and code.
 
 In: any string. Out: ``Markup`` or YAML that shows the string and cannot act. All else on a page is template text; Jinja
- calls ``finalize`` on each value, so a template cannot forget to escape.
+calls ``finalize`` on each value, so a template cannot forget to escape.
 
 A page is a small Markdown file (title and one paragraph, which the theme's search indexes) whose front matter carries
 the body as HTML. That keeps Markdown's and the search plugin's parsers, which cost 25 µs per element, away from what is
