@@ -153,4 +153,7 @@
   }
 
   sidebar();
+
+  // The theme's own search knows titles only; ours, beside it, knows all text.
+  for (const box of document.querySelectorAll(".md-search__input")) box.placeholder = "Find a page by title";
 })();
