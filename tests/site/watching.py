@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Dialog, Locator, Page
 
 LOCAL = ("file:", "data:", "about:", "blob:")
 ELSEWHERE = re.compile("^(?!file:|data:|about:|blob:)")
@@ -25,11 +25,15 @@ class Watched:
         page.on("requestfailed", lambda request: self._note("failed", request.url))
         page.on("console", lambda said: self._note(said.type, said.text, said.type in ("error", "warning")))
         page.on("pageerror", lambda error: self._note("exception", str(error)))
-        page.on("dialog", lambda dialog: (self._note("dialog", dialog.message), dialog.dismiss()))
+        page.on("dialog", self._refuse)
 
     def _note(self, what: str, text: str, matters: bool = True) -> None:
         if matters:
             self.troubles.append(f"{what}: {text}")
+
+    def _refuse(self, dialog: Dialog) -> None:
+        self._note("dialog", dialog.message)
+        dialog.dismiss()
 
     def toggle(self) -> None:
         """To the other colours, by the button a reader uses."""
