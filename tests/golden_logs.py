@@ -1,7 +1,7 @@
 """Golden logs: a few lines of a log in a YAML file, with the facts that follow from them.
 
-``log`` is one file, ``files`` several by name; ``crlf: true`` writes Windows line ends. Facts are those a case states and
-no more: of ``requests``, in the names of the exports; of ``health`` and ``settings``; of ``loads`` and ``unbound``.
+``log`` is one file, ``files`` several by name; ``crlf: true`` writes Windows line ends. A case states facts, no more:
+of ``requests``, in the names of the exports; of ``health`` and ``settings``; of ``loads`` and ``unbound``.
 """
 
 from __future__ import annotations
