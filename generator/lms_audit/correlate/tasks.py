@@ -12,7 +12,7 @@ from math import log
 from typing import TYPE_CHECKING
 
 from lms_audit.correlate.engine_task import EngineTask
-from lms_audit.model import Api, Millis
+from lms_audit.model import Api, Millis, Prompt
 from lms_audit.read import events as ev
 
 if TYPE_CHECKING:
@@ -28,13 +28,21 @@ ANCESTORS = 60
 BYTES_PER_TOKEN = 4.2
 SPARSE = 12
 """A text has a token for so many bytes of its JSON at least."""
+FRAME, FRAME_EACH = 100, 70
+"""Bytes of a body that are no text: names and parameters, and those of each message."""
+TEMPLATE, TEMPLATE_EACH = 6, 4
+"""Tokens that a chat template adds, and those it adds to each message."""
 KEPT = 256
 """Tasks remembered at most once they are over."""
 MANY = 6
 """Tasks settled together at most."""
 NOBODY = -20.0
 """How likely it is that a task was for nobody's request: for a chat in the application itself."""
+HOPELESS = -50.0
+"""A task that fits so badly is not even that of a request without any other."""
 IMPOSSIBLE = -1000.0
+FEW = 20
+"""Some tokens more or less say nothing."""
 
 
 class Tasks:
@@ -206,9 +214,10 @@ class Tasks:
         self._measured[prompt.node] = task
         if draft.api is Api.MESSAGES and prompt.count > 1:
             self._nearly[self.tree.parent(prompt.node)] = task
-        if not draft.truncated and not draft.media and prompt.size:
-            self._bytes += prompt.size
-            self._tokens += task.prompt_tokens
+        written, read = _text(prompt), task.prompt_tokens - _template(prompt)
+        if not draft.truncated and not draft.media and written > 0 and read > 0:
+            self._bytes += written
+            self._tokens += read
 
     def learn(self, draft: Draft, usage: ev.Usage | None) -> None:
         """An answer's usage tells the size of a prompt where no engine task does."""
@@ -260,7 +269,11 @@ class Tasks:
         known = dict(drafts)
         ranked = sorted(totals, key=lambda number: (-totals[number], number))
         best = totals[ranked[0]] if ranked else IMPOSSIBLE
-        nobody = best < _best(table, {at: None})
+        # Who has started but one task so far, and ends, was no rival of a chat in the application itself.
+        alone = len(task.candidates) == 1 and not any(
+            task.candidates[0] in other.candidates for other in self.undecided if other is not task
+        )
+        nobody = best < (HOPELESS if alone else _best(table, {at: None}))
         if within is not None and (nobody or known[ranked[0]] not in within):
             return []
         if nobody:
@@ -303,12 +316,13 @@ class Tasks:
             if earlier.owner is not None and earlier.owner.prompt is not None:
                 grown = max(prompt.size - earlier.owner.prompt.size, 0)
                 expected = earlier.prompt_tokens + round(grown / per_token)
-            return max(-12.0, -30 * abs(log(tokens / expected)))
+            return max(-12.0, -30 * _off(tokens, expected))
         if not prompt.size:
             return 0.0
-        if tokens * SPARSE < prompt.size and not draft.media:
-            return -30.0
-        off = abs(log(tokens * per_token / prompt.size))
+        written = _text(prompt)
+        if tokens * SPARSE < written and not draft.media:
+            return 3 * HOPELESS if tokens * 5 * SPARSE < written else -30.0
+        off = _off(tokens, _template(prompt) + written / per_token)
         return max(-10.0, -(1.5 if draft.truncated or draft.media else 8) * off)
 
     def _fit_slot(self, task: EngineTask, draft: Draft, earlier: EngineTask | None) -> float:
@@ -365,6 +379,20 @@ class Tasks:
             task.ended = True
             if task in self.ending:
                 self.ending.remove(task)
+
+
+def _text(prompt: Prompt) -> int:
+    """Bytes of a body that are text, about."""
+    return max(prompt.size - FRAME - FRAME_EACH * prompt.count, 0)
+
+
+def _template(prompt: Prompt) -> int:
+    return TEMPLATE + TEMPLATE_EACH * prompt.count
+
+
+def _off(tokens: float, expected: float) -> float:
+    """How far two sizes of a prompt are apart, 0.7 for twice as much."""
+    return abs(log((tokens + FEW) / (expected + FEW)))
 
 
 def _best(table: Sequence[dict[int, float]], fixed: dict[int, int | None]) -> float:
