@@ -22,7 +22,10 @@ class Watched:
         self.troubles: list[str] = []
         page.route(ELSEWHERE, lambda route: route.abort())
         page.on("request", lambda request: self._note("request", request.url, not request.url.startswith(LOCAL)))
-        page.on("requestfailed", lambda request: self._note("failed", request.url))
+        # going on to the next page aborts what the last one was still loading
+        page.on(
+            "requestfailed", lambda request: self._note("failed", request.url, request.failure != "net::ERR_ABORTED")
+        )
         page.on("console", lambda said: self._note(said.type, said.text, said.type in ("error", "warning")))
         page.on("pageerror", lambda error: self._note("exception", str(error)))
         page.on("dialog", self._refuse)
