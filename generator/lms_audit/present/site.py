@@ -88,16 +88,18 @@ class _Tree:
         """Leave a file as it is."""
         self.mentioned.add(path)
 
-    def sweep(self) -> int:
-        """Remove stale files and empty folders."""
+    def sweep(self, *, index: bool) -> int:
+        """Remove stale files and empty folders: those of the full-text index, or all the others."""
         removed = 0
         for base, _, names in os.walk(self.folder, topdown=False):
+            inside = Path(base).relative_to(self.folder)
+            if (inside.parts[:1] == (FOLDER,)) is not index:
+                continue
             for name in names:
-                path = Path(base) / name
-                if path.relative_to(self.folder).as_posix() not in self.mentioned:
-                    path.unlink()
+                if (inside / name).as_posix() not in self.mentioned:
+                    (Path(base) / name).unlink()
                     removed += 1
-            if Path(base) != self.folder and not any(Path(base).iterdir()):
+            if inside.parts and not any(Path(base).iterdir()):
                 Path(base).rmdir()
         return removed
 
@@ -194,13 +196,14 @@ def _written(
         tree.put(path, content)
     config = work / "mkdocs.yml"
     config.write_text(_config(work, out), "utf-8")
+    removed = tree.sweep(index=False)
     if compiler is not None:
         compiler.start(config)
     stage("search")  # on this core, while pages are compiled on another
     index = tuple(search_files(book, held))
     for file in index:
         tree.put(file.path, (file.content or "").encode("utf-8"))
-    removed = tree.sweep()
+    removed += tree.sweep(index=True)
     notes.write_bytes(msgspec.json.encode(reuse.notes))
     if compiler is not None:
         stage("compile")
