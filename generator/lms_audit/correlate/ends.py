@@ -13,6 +13,7 @@ from lms_audit.read import events as ev
 from lms_audit.read.fold import join_answers
 
 QUARTER_HOUR = 900
+SAME_MOMENT_MS = 1000
 
 
 class PacketStream:
@@ -177,7 +178,10 @@ class Ends(Course):
             return stream.run.draft
         draft = self._by_task(among)
         if draft is None:
+            self.settle_single()
             idle = [one for one in among if one.task is None or one.task.released or one.task.timed]
+            if self._cut_off_before(event) is not None:
+                return None
             idle = [one for one in idle if not one.run.has_packets or stream is None] or idle or among
             alone = "only one in flight" if len(among) == 1 else "the others are still at work"
             draft = self.choose(idle, alone, "order", lambda one: -6.0 if one.superseded else 0.0)
@@ -197,15 +201,27 @@ class Ends(Course):
                 return task.owner
         return None
 
-    def _lingering(self, event: ev.Finished) -> None:
-        """The finish line of a request that an error or its client has ended before."""
-        left = [
+    def _left_open(self, tag: str | None) -> list[Draft]:
+        """Requests that an error or their client has ended, without a finish line so far."""
+        return [
             draft
-            for draft in self.generating(event.tag)
+            for draft in self.generating(tag)
             if draft.run.finished_at is None
             and not draft.run.predicted
             and (draft.run.disconnected_at is not None or draft.run.errors)
         ]
+
+    def _cut_off_before(self, event: ev.Finished) -> Draft | None:
+        """A stream that its client left a moment ago: its finish line comes in the same second."""
+        for draft in reversed(self._left_open(event.tag)):
+            left_at = draft.run.disconnected_at
+            if left_at is not None and draft.stream is not False and event.at - left_at <= SAME_MOMENT_MS:
+                return draft
+        return None
+
+    def _lingering(self, event: ev.Finished) -> None:
+        """The finish line of a request that an error or its client has ended before."""
+        left = self._left_open(event.tag)
         if not left:
             return
         run = left[-1].run

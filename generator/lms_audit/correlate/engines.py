@@ -76,6 +76,12 @@ class Engines(Binding):
         """Started requests without a task, or whose task has failed."""
         return [draft for draft in self.working(tag) if not draft.run.tasks or draft.run.tasks[-1].failed is not None]
 
+    def settle_single(self) -> None:
+        """Gives tasks to requests where only one is left that may own them."""
+        for task in list(self.tasks.undecided):
+            if not task.nameless and sum(not draft.run.tasks for draft in task.candidates) == 1:
+                self.settle(task)
+
     # -- clients that leave
 
     def disconnected(self, event: ev.Disconnected) -> None:

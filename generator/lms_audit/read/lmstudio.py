@@ -43,8 +43,10 @@ CRASH = re.compile(rb"\n\[LLMProxyObject\] (Engine protocol runtime exited[^\r\n
 CRASH_REACH = 4096
 QUARTER_HOUR_MS = 900_000
 
-QUOTING = frozenset(("plugin", "embedding input", "engine"))
+QUOTING = frozenset(("plugin", "embedding input"))
 """Kinds of records whose text is somebody else's and may hold what looks like a prefix of another form."""
+QUOTED = 20
+"""So many records of another form in a row are no quotation, but another log put behind the first."""
 
 
 class Reader:
@@ -72,7 +74,8 @@ class Reader:
         self._marked: bool | None = None
         self._redacted: bool | None = None
         self._form: Form | None = None
-        self._quoting = False
+        self._quoting = 0
+        """How many more records of another form may be a quotation."""
 
     def read(self, record: Record) -> list[AnyEvent]:
         """Events of a record; ``fate`` and ``kind`` then say what became of it."""
@@ -80,6 +83,7 @@ class Reader:
         if record.form is None:
             return self._unprefixed(record)
         if self._quoting and record.form is not self._form:
+            self._quoting -= 1
             self.fate, self.kind = Class.NOISE, "quoted"
             return []
         self._form = record.form
@@ -88,7 +92,8 @@ class Reader:
             if record.form is Form.STREAM
             else self._record(record, record.at, record.line, record.end_line)
         )
-        self._quoting = self.kind in QUOTING and record.form is not Form.STREAM
+        quotes = self.kind in QUOTING or (self.kind == "engine" and b"unparsed" in record.data[:200])
+        self._quoting = QUOTED if quotes and record.form is not Form.STREAM else 0
         return events
 
     def settings(self) -> LogSettings:
