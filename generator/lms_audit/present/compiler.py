@@ -21,14 +21,16 @@ BUILDERS = ("mkdocs", "properdocs")
 UNUSED = ("*.map",)
 """Files of the theme nobody opens: source maps are half of it."""
 
+# ``--quiet`` would drop warnings before they are counted, and with them ``--strict``
 _WAITING = """
-import importlib, sys
+import importlib, logging, sys
 builder = importlib.import_module(sys.argv[1] + ".__main__")
 for name in ("material.plugins.search.plugin", "material.plugins.offline.plugin", "markdown.extensions.attr_list"):
     importlib.import_module(name)
 config = sys.stdin.readline().rstrip("\\n")
 if config:
-    sys.argv[:] = [sys.argv[1], "build", "--strict", "--quiet", "-f", config]
+    logging.disable(logging.INFO)
+    sys.argv[:] = [sys.argv[1], "build", "--strict", "-f", config]
     builder.cli()
 """
 

@@ -5,7 +5,10 @@ In: the book. Out: tables of figures analysis has made, charts, and lists of lin
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lms_audit.analyse.report import Outcome
 from lms_audit.present.charts import Chart, chart
@@ -105,10 +108,9 @@ def tools_page(book: Book) -> ToolsPage:
         )
         for touched in report.files_touched[:MOST_FILES]
     )
-    names = ("tool_usage", "tools", "tool_schemas")
     return ToolsPage(
         charts=tools_chart(book),
-        tables=tuple(table_view(book, report.tables[name], "tool") for name in names if name in report.tables),
+        tables=_tables(book, ("tool_usage", "tools", "tool_schemas"), "tool"),
         failures=failures,
         more_failures=f"{count(len(bad) - MOST_FAILURES)} more are not listed." if len(bad) > MOST_FAILURES else "",
         files=files,
@@ -116,6 +118,19 @@ def tools_page(book: Book) -> ToolsPage:
         if len(report.files_touched) > MOST_FILES
         else "",
     )
+
+
+def _tables(book: Book, names: Iterable[str], what: str) -> tuple[TableView, ...]:
+    """The tables there are. A thing has one anchor on the page: its row in the first table that has it."""
+    found, anchors = [], {""}
+    for name in names:
+        if name not in book.report.tables:
+            continue
+        view = table_view(book, book.report.tables[name], what)
+        rows = tuple(replace(row, anchor="") if row.anchor in anchors else row for row in view.rows)
+        anchors |= {row.anchor for row in rows}
+        found.append(replace(view, rows=rows))
+    return tuple(found)
 
 
 def _members(book: Book, what: str) -> tuple[Member, ...]:
@@ -144,8 +159,7 @@ def hub_page(book: Book, what: str) -> HubPage:
             if len(rows) > 2:
                 charts.append(chart(f"speed_{work}", rows))
         charts += distributions(book.audit.requests)[-1:]
-    names = (f"{what}s", "kinds" if what == "client" else "", f"cost_{what}s")
-    tables = tuple(table_view(book, report.tables[name], what) for name in names if name in report.tables)
+    tables = _tables(book, (f"{what}s", "kinds" if what == "client" else "", f"cost_{what}s"), what)
     return HubPage(tuple(charts), tables, _members(book, what), "")
 
 

@@ -99,7 +99,7 @@ def chips(book: Book, session: Session) -> tuple[Chip, ...]:
     found = [
         Chip(
             book.client_name(session.client),
-            f"clients/index.html#client-{slug(session.client)}",
+            f"clients/index.html#{'sessions-of' if session.client == 'unknown' else 'client'}-{slug(session.client)}",
             book.icon(session.client),
         )
     ]

@@ -1,0 +1,91 @@
+"""Two builds of the same logs are the same bytes, strict, and of either builder."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lms_audit.errors import AuditError
+from lms_audit.present.compiler import Compiler
+from tests.site.conftest import ROOT, built
+from tests.site.sources import source
+from tests.site.watching import pages
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def work(site: Path) -> Path:
+    """Where the site's pages stand before they are compiled."""
+    return site.with_name(f".{site.name}.lms-audit")
+
+
+def compile_site(config: Path, out: Path, builder: str = "mkdocs") -> None:
+    with Compiler(builder) as compiler:
+        compiler.start(config)
+        compiler.finish(out)
+
+
+def test_two_builds_are_the_same_bytes(sample: Path, tmp_path: Path) -> None:
+    again = built(ROOT / "logs_sample", tmp_path)
+    assert files(again) == files(sample)
+    assert filecmp.cmpfiles(sample, again, files(sample), shallow=False)[1:] == ([], [])
+    assert files(work(again) / "docs") == files(work(sample) / "docs")
+    assert filecmp.cmpfiles(work(sample), work(again), ["pages.json"], shallow=False)[1:] == ([], [])
+
+
+def test_a_second_run_over_the_same_logs_changes_no_byte(sample: Path, tmp_path: Path) -> None:
+    site = built(ROOT / "logs_sample", tmp_path)
+    assert built(ROOT / "logs_sample", tmp_path) == site
+    assert filecmp.cmpfiles(sample, site, files(sample), shallow=False)[1:] == ([], [])
+
+
+def test_a_broken_link_between_pages_fails_the_build(sample: Path, tmp_path: Path) -> None:
+    config = yaml.safe_load((work(sample) / "mkdocs.yml").read_text("utf-8"))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text("# A page\n\n[nowhere](missing.md)\n", "utf-8")
+    config |= {"docs_dir": str(tmp_path / "docs"), "nav": [{"A page": "index.md"}], "not_in_nav": "/assets/"}
+    (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(config), "utf-8")
+    with pytest.raises(AuditError, match=r"mkdocs could not build the site: .*missing\.md"):
+        compile_site(tmp_path / "mkdocs.yml", tmp_path / "site")
+
+
+def test_properdocs_builds_the_same_pages_from_the_same_tree(sample: Path, tmp_path: Path) -> None:
+    config = yaml.safe_load((work(sample) / "mkdocs.yml").read_text("utf-8")) | {"site_dir": str(tmp_path / "site")}
+    (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(config), "utf-8")
+    compile_site(tmp_path / "mkdocs.yml", tmp_path / "site", "properdocs")
+    other = tmp_path / "site"
+    assert [path.relative_to(other) for path in pages(other)] == [path.relative_to(sample) for path in pages(sample)]
+    for path in pages(other):
+        mine, same = source(sample / path.relative_to(other)), source(path)
+        assert (same.leads, same.loads, same.ids) == (mine.leads, mine.loads, mine.ids), path
+
+
+def test_pages_left_beside_the_site_can_be_served_from_the_repository(sample: Path) -> None:
+    """``mkdocs.yml`` of the repository is the shape every site has, over the folder ``make site`` leaves."""
+    told = (ROOT / "mkdocs.yml").read_text("utf-8")
+    assert "docs_dir: .site.lms-audit/docs" in told
+    assert (work(sample) / "docs" / "index.md").is_file()
+
+
+def test_a_build_says_nothing_when_asked_to_be_quiet(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "lms_audit",
+        "build",
+        str(ROOT / "logs_sample"),
+        "-o",
+        str(tmp_path / "site"),
+        "-q",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "generator"), "PYTHONWARNINGS": "error"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
