@@ -191,60 +191,64 @@ def _over_time() -> Any:
         alt.Tooltip("input:Q", title="Input tokens", format=","),
         alt.Tooltip("output:Q", title="Output tokens", format=","),
     ]
-    requests = base.mark_bar(color=INPUT).encode(
-        x=x,
-        x2="until:T",
-        y=alt.Y("requests:Q", title="requests", axis=alt.Axis(tickMinStep=1, format="~s")),
-        tooltip=tips,
-    )
-    tokens = base.transform_fold(["input", "output"], as_=["what", "tokens"]).mark_bar()
-    tokens = tokens.encode(
-        x=x,
-        x2="until:T",
-        y=alt.Y("tokens:Q", title="tokens", axis=alt.Axis(format="~s"), stack="zero"),
-        color=alt.Color(
-            "what:N",
-            title=None,
-            scale=alt.Scale(domain=["input", "output"], range=[TOKENS, ANSWER]),
-            legend=alt.Legend(orient="top"),
-        ),
-        tooltip=tips,
-    )
+    count = alt.Y("requests:Q", title="requests", axis=alt.Axis(tickMinStep=1, format="~s"))
+    requests = base.mark_bar(color=INPUT).encode(x=x, x2="until:T", y=count, y2=alt.datum(0), tooltip=tips)
+    tokens = _stacked(base, x, ("input", TOKENS), ("output", ANSWER), "tokens", tips)
     return alt.vconcat(requests.properties(height=90), tokens.properties(height=130), spacing=10)
+
+
+def _stacked(base: Any, x: Any, lower: tuple[str, str], upper: tuple[str, str], title: str, tips: list[Any]) -> Any:
+    """Two members of a row, one upon the other, from ``at`` to ``until``. (Bars with two ends are not stacked.)"""
+    alt = _alt()
+    names = {"prompt": "prompt processing", "answer": "response time"}
+    low, high = (names.get(member, member) for member, _ in (lower, upper))
+    scale = alt.Scale(domain=[low, high], range=[lower[1], upper[1]])
+    colour = alt.Color("part:N", title=None, scale=scale, legend=alt.Legend(orient="top"))
+    axis = alt.Axis(format="~s")
+    base = base.transform_calculate(_top=f"datum.{lower[0]} + datum.{upper[0]}")
+    bottom = (
+        base.transform_calculate(part=f"'{low}'")
+        .mark_bar()
+        .encode(
+            x=x,
+            x2="until:T",
+            y=alt.Y(f"{lower[0]}:Q", title=title, axis=axis),
+            y2=alt.datum(0),
+            color=colour,
+            tooltip=tips,
+        )
+    )
+    top = (
+        base.transform_calculate(part=f"'{high}'")
+        .mark_bar()
+        .encode(
+            x=x,
+            x2="until:T",
+            y=alt.Y("_top:Q", title=title, axis=axis),
+            y2=f"{lower[0]}:Q",
+            color=colour,
+            tooltip=tips,
+        )
+    )
+    return alt.layer(bottom, top)
 
 
 def _times_over_time() -> Any:
     alt = _alt()
-    base = alt.Chart(_named()).transform_fold(["prompt", "answer"], as_=["what", "minutes"])
-    base = base.transform_calculate(name="datum.what == 'prompt' ? 'prompt processing' : 'response time'")
-    return (
-        base.mark_bar()
-        .encode(
-            x=_time(),
-            x2="until:T",
-            y=alt.Y("minutes:Q", title="minutes", stack="zero"),
-            color=alt.Color(
-                "name:N",
-                title=None,
-                scale=alt.Scale(domain=["prompt processing", "response time"], range=[PROMPT, ANSWER]),
-                legend=alt.Legend(orient="top"),
-            ),
-            order=alt.Order("what:N", sort="descending"),
-            tooltip=[
-                alt.Tooltip("label:N", title="From"),
-                alt.Tooltip("prompt:Q", title="Prompt processing, min", format=",.1f"),
-                alt.Tooltip("answer:Q", title="Response time, min", format=",.1f"),
-            ],
-        )
-        .properties(height=200)
-    )
+    tips = [
+        alt.Tooltip("label:N", title="From"),
+        alt.Tooltip("prompt:Q", title="Prompt processing, min", format=",.1f"),
+        alt.Tooltip("answer:Q", title="Response time, min", format=",.1f"),
+    ]
+    base = alt.Chart(_named())
+    return _stacked(base, _time(), ("prompt", PROMPT), ("answer", ANSWER), "minutes", tips).properties(height=200)
 
 
 def _speed(unit: str) -> Callable[[], Any]:
     def make() -> Any:
         alt = _alt()
         colour = alt.Color("model:N", title=None, legend=alt.Legend(orient="top", columns=3, labelLimit=260))
-        x = alt.X("depth:Q", title="tokens of context", axis=alt.Axis(format="~s"))
+        x = alt.X("depth:Q", title="tokens of context", axis=alt.Axis(format="~s", tickCount=6))
         base = alt.Chart(_named())
         points = base.transform_filter("datum.median == null").mark_circle(size=22, opacity=0.4)
         points = points.encode(
@@ -264,17 +268,20 @@ def _speed(unit: str) -> Callable[[], Any]:
 
 
 def _distribution(unit: str) -> Callable[[], Any]:
+    form = "~s" if unit == "tokens" else ",~g"
+
     def make() -> Any:
         alt = _alt()
         base = alt.Chart(_named())
         x = alt.X(
-            "from:Q", title=unit, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format="~s", tickCount=6)
+            "from:Q", title=unit, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format=form, tickCount=6)
         )
         bars = base.transform_filter("datum.mark == null").mark_bar(color=INPUT, opacity=0.75)
         bars = bars.encode(
             x=x,
             x2="to:Q",
             y=alt.Y("n:Q", title="requests", axis=alt.Axis(tickMinStep=1)),
+            y2=alt.datum(0),
             tooltip=[
                 alt.Tooltip("from:Q", title="From", format=",.3~f"),
                 alt.Tooltip("to:Q", title="To", format=",.3~f"),
@@ -286,10 +293,14 @@ def _distribution(unit: str) -> Callable[[], Any]:
             x="from:Q",
             tooltip=[alt.Tooltip("mark:N", title="Percentile"), alt.Tooltip("from:Q", format=",.4~f", title="Value")],
         )
-        names = marks.mark_text(align="left", baseline="top", dx=3, color=PROMPT, fontSize=10).encode(
-            x="from:Q", y=alt.value(0), text="mark:N"
-        )
-        return alt.layer(bars, rules, names).properties(height=150)
+        # one under the other: P95 and P99 often stand close
+        names = [
+            marks.transform_filter(f"datum.mark == '{mark}'")
+            .mark_text(align="left", baseline="top", dx=3, color=PROMPT, fontSize=10)
+            .encode(x="from:Q", y=alt.value(12 * row), text="mark:N")
+            for row, mark in enumerate(("median", "P95", "P99"))
+        ]
+        return alt.layer(bars, rules, *names).properties(height=150)
 
     return make
 

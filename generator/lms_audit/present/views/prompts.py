@@ -206,6 +206,11 @@ def _view(book: Book, found: CacheBreak, *, with_difference: bool) -> BreakView:
     )
 
 
+def _lost_tokens(breaks: Iterable[CacheBreak]) -> str:
+    known = [found.lost_tokens for found in breaks if found.lost_tokens is not None]
+    return count(sum(known)) if known else NOT_LOGGED
+
+
 def cache_page(book: Book) -> CachePage:
     """Causes with what they cost, then the breaks, the most expensive first."""
     breaks = cost_order(book.report.cache_breaks)
@@ -218,7 +223,7 @@ def cache_page(book: Book) -> CachePage:
         Cause(
             cause,
             len(held[cause]),
-            count(sum(found.lost_tokens or 0 for found in held[cause])),
+            _lost_tokens(held[cause]),
             ms(costs[cause]) if any(found.lost_ms is not None for found in held[cause]) else NOT_LOGGED,
             round(costs[cause] / total * 100, 1) if total else 0.0,
         )
@@ -232,7 +237,7 @@ def cache_page(book: Book) -> CachePage:
         more=f"{count(len(breaks) - MOST_BREAKS)} cheaper breaks are not listed." if len(breaks) > MOST_BREAKS else "",
         total=len(breaks),
         lost=ms(total) if total else NOT_LOGGED,
-        lost_tokens=count(sum(found.lost_tokens or 0 for found in breaks)),
+        lost_tokens=_lost_tokens(breaks),
     )
 
 
