@@ -138,6 +138,12 @@ def alone(data: bytes) -> tuple[object, ...]:
     return Bodies().said(data)
 
 
+def body_count(said: tuple[object, ...]) -> int:
+    keys = said[0]
+    assert isinstance(keys, tuple)
+    return len(keys)
+
+
 def keys_of(messages: list[Json]) -> tuple[Key, ...]:
     return tuple(item_key(message) for message in messages)
 
@@ -265,7 +271,12 @@ def test_a_cut_body_leaves_nothing_behind_in_those_after_it(
     for body, data in bodies:
         for cut in cuts:
             part = data[: cut % len(data)]
-            assert reader.said(part) == alone(part)
+            warm, cold = reader.said(part), alone(part)
+            if part.endswith(b'"') and warm != cold:  # a string met before is known to end with its last quote
+                assert warm[0] == keys_of(body["messages"][: body_count(warm)])
+                assert warm[1:] == cold[1:]
+            else:
+                assert warm == cold
         said = reader.said(data)
         assert said == alone(data)
         assert said[0] == keys_of(body["messages"])
