@@ -163,6 +163,7 @@ class Ends(Course):
         run.finished_at = event.at
         run.tag = event.tag or run.tag
         self.note(run, event, "finished")
+        self._claim(draft)
         self.end_hangups(draft, event.at)
         self.close(draft)
 
@@ -200,6 +201,13 @@ class Ends(Course):
                 task.owner.prove("slot and task")
                 return task.owner
         return None
+
+    def _claim(self, draft: Draft) -> None:
+        """A request whose end was known by something else gets the engine task that has just been done."""
+        done = [task for task in reversed(self.tasks.ending) if task.owner is None and draft in task.candidates]
+        for task in sorted(done, key=lambda task: -self.tasks.fit(task, draft)):
+            if draft.task is None:
+                self.settle(task, lambda one: 6.0 if one is draft else 0.0, [draft])
 
     def _left_open(self, tag: str | None) -> list[Draft]:
         """Requests that an error or their client has ended, without a finish line so far."""
@@ -256,6 +264,7 @@ class Ends(Course):
         if line is not None:
             self.take_calls(run, line)
         self.note(run, event, "prediction")
+        self._claim(draft)
         self.end_hangups(draft, event.at)
         self.close(draft)
 

@@ -251,7 +251,7 @@ class Tasks:
         ``bonus``: what the line at hand says of each draft. ``within``: it stays undecided if likeliest another's.
         """
         others = (other for other in self.undecided if other is not task and not other.nameless)
-        together = [task, *(other for other in others if other.engine == task.engine)]
+        together = [task, *(other for other in others if any(draft in task.candidates for draft in other.candidates))]
         together = sorted(together[:MANY], key=self.undecided.index)
         drafts = sorted({draft.number: draft for one in together for draft in self._possible(one)}.items())
         order = {number: rank for rank, (number, _) in enumerate(drafts)}
