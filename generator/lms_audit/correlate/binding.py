@@ -53,6 +53,8 @@ class Binding:
         self.tasks = Tasks(self.found.tree)
         self.recent: list[Draft] = []
         """Requests that run a model: in flight, or ended a short time ago."""
+        self._open: list[Draft] = []
+        """Those that answer with text and are in flight, and perhaps some that have just ended."""
         self.polls: deque[Draft] = deque(maxlen=50)
         """The last requests that run no model."""
         self.doubts: list[Doubt] = []
@@ -76,6 +78,8 @@ class Binding:
         else:
             self.recent = [old for old in self.recent if not self._over(old, at)]
             self.recent.append(draft)
+            if draft.generates:
+                self._open.append(draft)
         return draft
 
     def _over(self, draft: Draft, now: Millis) -> bool:
@@ -89,7 +93,8 @@ class Binding:
 
     def in_flight(self) -> list[Draft]:
         """Requests being worked on, oldest first."""
-        return [draft for draft in self.recent if draft.in_flight]
+        self._open = [draft for draft in self._open if not draft.run.closed]
+        return list(self._open)
 
     def working(self, tag: str | None, stream: bool | None = None) -> list[Draft]:
         """Those of a model that have started; ``stream``: and that may be streamed, or not."""
@@ -200,6 +205,8 @@ class Binding:
         """Two requests were given each other's runs."""
         one.run, other.run = other.run, one.run
         one.run.draft, other.run.draft = one, other
+        again = [draft for draft in (one, other) if not draft.run.closed and draft not in self._open]
+        self._open = sorted([*self._open, *again], key=lambda draft: draft.number)
         # Sizes of prompts without ids were bound to the requests themselves, not to how they ended.
         nameless = [
             (task, two) for run, two in ((one.run, other), (other.run, one)) for task in run.tasks if task.nameless

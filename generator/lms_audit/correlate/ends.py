@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft, Run
 from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.engines import begun
 from lms_audit.correlate.tasks import SURE
 from lms_audit.model import Api
 from lms_audit.read import events as ev
@@ -14,6 +15,11 @@ from lms_audit.read.fold import join_answers
 
 QUARTER_HOUR = 900
 SAME_MOMENT_MS = 1000
+"""So soon after its disconnect a request gets its finish line at the latest, unless its prompt has to be read first."""
+FRESH_MS = 2000
+"""A request that has shown no sign of work for so long after its start has hardly ended."""
+LINGER_MS = 10_000
+"""How long after its disconnect a request may still get its finish line."""
 
 
 class PacketStream:
@@ -156,8 +162,11 @@ class Ends(Course):
     def finished(self, event: ev.Finished) -> None:
         """A finish line: it has a model's tag at best."""
         draft = self._ended(event)
+        if draft is None and self._lingering(event):
+            return
         if draft is None:
-            self._lingering(event)
+            draft = self._before_the_log(event)
+        if draft is None:
             return
         run = draft.run
         run.finished_at = event.at
@@ -178,11 +187,10 @@ class Ends(Course):
         if stream is not None and stream.run is not None and stream.run.draft in among:
             return stream.run.draft
         draft = self._by_task(among)
+        if draft is None and among and self._none_is_done(among, event):
+            return None
         if draft is None:
-            self.settle_single()
             idle = [one for one in among if one.task is None or one.task.released or one.task.timed]
-            if self._cut_off_before(event) is not None:
-                return None
             idle = [one for one in idle if not one.run.has_packets or stream is None] or idle or among
             alone = "only one in flight" if len(among) == 1 else "the others are still at work"
             draft = self.choose(idle, alone, "order", lambda one: -6.0 if one.superseded else 0.0)
@@ -210,34 +218,58 @@ class Ends(Course):
                 self.settle(task, lambda one: 6.0 if one is draft else 0.0, [draft])
 
     def _left_open(self, tag: str | None) -> list[Draft]:
-        """Requests that an error or their client has ended, without a finish line so far."""
+        """Requests that an error or their client has ended, and whose finish line has not come; oldest first."""
         return [
             draft
             for draft in self.generating(tag)
-            if draft.run.finished_at is None
+            if draft.run.closed
+            and draft.run.finished_at is None
             and not draft.run.predicted
+            and draft.stream is not False
             and (draft.run.disconnected_at is not None or draft.run.errors)
         ]
 
-    def _cut_off_before(self, event: ev.Finished) -> Draft | None:
-        """A stream that its client left a moment ago: its finish line comes in the same second."""
-        for draft in reversed(self._left_open(event.tag)):
-            left_at = draft.run.disconnected_at
-            if left_at is not None and draft.stream is not False and event.at - left_at <= SAME_MOMENT_MS:
-                return draft
-        return None
+    def _none_is_done(self, among: Sequence[Draft], event: ev.Finished) -> bool:
+        """Whether a finish line is rather that of a request which has been cut short: all others are at work."""
+        at_work = self.tasks.at_work_for
+        cut = [draft for draft in self._left_open(event.tag) if not _never_ran(draft)]
+        left = [draft for draft in cut if draft.run.disconnected_at is not None]
+        if self.serial and begun(left):
+            return not begun(among)
+        recently = any(event.at - (draft.run.ended_at or 0) <= LINGER_MS for draft in cut)
+        if recently and at_work(among) >= len(among):
+            return True
+        fresh = [draft for draft in among if event.at - draft.first_at <= FRESH_MS and not _shows_work(draft)]
+        busy = [draft for draft in among if draft not in fresh]
+        ago = min((event.at - (draft.run.disconnected_at or 0) for draft in left), default=LINGER_MS + 1)
+        return ago <= SAME_MOMENT_MS or (ago <= LINGER_MS and at_work(busy) >= len(busy))
 
-    def _lingering(self, event: ev.Finished) -> None:
+    def _lingering(self, event: ev.Finished) -> bool:
         """The finish line of a request that an error or its client has ended before."""
         left = self._left_open(event.tag)
         if not left:
-            return
-        run = left[-1].run
-        if run.presumed and left[-1].task is not None and left[-1].task.timed:
+            return False
+        near = [draft for draft in left if event.at - (draft.run.ended_at or 0) <= LINGER_MS]
+        draft = self._by_task(near) or (near[0] if near else left[-1])
+        run = draft.run
+        if run.presumed and draft.task is not None and draft.task.timed:
             run.disconnected_at = None  # it was not this one whose client had left
         run.finished_at = event.at
         run.tag = event.tag or run.tag
         self.note(run, event, "finished")
+        return True
+
+    def _before_the_log(self, event: ev.Finished) -> Draft | None:
+        """The first request of a model, if the log starts behind all of its lines but the last."""
+        if any(draft.generates and event.tag in (None, draft.tag) for draft in self.found.drafts):
+            return None
+        draft = self.new(event.at, Api.MESSAGES if event.family == "messages" else None)
+        draft.stream = True
+        draft.prove("the log starts inside it")
+        task = self.tasks.orphan()
+        if task is not None and task.timed:
+            self.tasks.give(task, draft)
+        return draft
 
     # -- predictions
 
@@ -314,11 +346,11 @@ class Ends(Course):
         if answer.created is not None:
             sure = self.offset is not None
             off = self._created_off(draft, answer.created)
-            value -= (0.0, 5.0)[off] if off <= 1 else 30.0 if sure else 10.0
+            value -= (0.0, 5.0)[off] if off <= 1 else 30.0 if sure else 20.0
         usage, task = answer.usage, draft.task
         if task is None:
             return value + self.tasks.fit_usage(usage, draft)
-        if usage is not None and usage.input is not None and task.prompt_tokens is not None:
+        if usage is not None and usage.input and task.prompt_tokens is not None:  # 0 is what a cancelled one says
             value += 15.0 if task.prompt_tokens == usage.input else -15.0
         return value
 
@@ -356,6 +388,17 @@ class Ends(Course):
             self.tasks.give(task, heir)
             draft.prove("token counts")
             return
+
+
+def _never_ran(draft: Draft) -> bool:
+    """Its prompt could not be made from the template: such a request gets no finish line."""
+    return draft.run.disconnected_at is None and any("template" in error.lower() for error in draft.run.errors)
+
+
+def _shows_work(draft: Draft) -> bool:
+    run = draft.run
+    seen = run.tasks or run.counts or run.has_packets or run.progress is not None
+    return bool(seen) or run.begin_at is not None or run.first_token_at is not None
 
 
 def same_tokens(task: EngineTask, usage: ev.Usage) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lms_audit.correlate.binding import Binding, Doubt
 from lms_audit.correlate.drafts import Draft
@@ -76,12 +76,6 @@ class Engines(Binding):
         """Started requests without a task, or whose task has failed."""
         return [draft for draft in self.working(tag) if not draft.run.tasks or draft.run.tasks[-1].failed is not None]
 
-    def settle_single(self) -> None:
-        """Gives tasks to requests where only one is left that may own them."""
-        for task in list(self.tasks.undecided):
-            if not task.nameless and sum(not draft.run.tasks for draft in task.candidates) == 1:
-                self.settle(task)
-
     # -- clients that leave
 
     def disconnected(self, event: ev.Disconnected) -> None:
@@ -99,6 +93,17 @@ class Engines(Binding):
             self.cancel(flying[0], event.at, event)
         elif flying:
             self.hangups.append(Hangup(event, flying, weak=bool(ended)))
+            self._all_left(flying)
+
+    def _all_left(self, flying: list[Draft]) -> None:
+        """As many clients have left as there are requests in flight."""
+        same = [hangup for hangup in self.hangups if not hangup.weak and hangup.drafts == flying]
+        if len(same) < len(flying):
+            return
+        self.hangups = [hangup for hangup in self.hangups if hangup not in same]
+        for draft, hangup in zip(list(flying), same, strict=False):
+            draft.prove("as many disconnects as requests in flight")
+            self.cancel(draft, hangup.event.at, hangup.event)
 
     def _just_ended(self, draft: Draft, at: Millis) -> bool:
         run = draft.run
@@ -169,7 +174,9 @@ class Engines(Binding):
             elif not hangup.weak and at - hangup.event.at <= HANGUP_MS:
                 self.hangups.remove(hangup)
                 self._was_cancelled(draft, hangup)
-                self.doubts.append(Doubt(draft, hangup.drafts))
+                if not self.serial:  # there only one is at work, and stops at once
+                    self.doubts.append(Doubt(draft, hangup.drafts))
+                return
 
     def _was_cancelled(self, draft: Draft, hangup: Hangup) -> None:
         draft.run.disconnected_at = hangup.event.at
@@ -211,7 +218,12 @@ class Engines(Binding):
 
     def _serial(self, wants: Callable[[Draft], bool]) -> Draft | None:
         """Engines without task ids work on one request at a time, the oldest; late lines belong to one just ended."""
-        working = [draft for draft in self.working(None) if wants(draft)]
+        working = self.working(None)
+        if not begun(working):  # it may still be busy with the prompt of one whose client has left
+            left = [draft for draft in begun(self.recent) if _left_early(draft) and wants(draft)]
+            if left:
+                return left[0]
+        working = [draft for draft in working if wants(draft)]
         if working:
             return working[0]
         now = max((draft.last_at for draft in self.recent), default=0)
@@ -233,7 +245,7 @@ class Engines(Binding):
                 self.tasks.give(task, task.candidates[0])
             return
         self.serial = True
-        owner = self._serial(lambda draft: draft.task is None or not draft.task.timed)
+        owner = self._serial(lambda draft: (draft.task is None or not draft.task.timed) and not _told(draft, event))
         if owner is not None:
             owner.run.counts.append(event)
             self.note(owner.run, event, "prompt size", _count_detail(event))
@@ -253,7 +265,9 @@ class Engines(Binding):
     def prompt_step(self, event: ev.PromptStep) -> None:
         """0.3: a prompt begins to be read, or has been."""
         self.serial = True
-        owner = self._serial(lambda draft: draft.task is None or not draft.task.timed)
+        owner = self._serial(
+            lambda draft: (draft.task is None or not draft.task.timed) and not (event.begin and _left_begun(draft))
+        )
         if owner is not None:
             if event.begin and owner.run.begin_at is None:
                 owner.run.begin_at = event.at
@@ -271,11 +285,33 @@ class Engines(Binding):
         self.note(run, event, "engine summary", event.outcome)
 
 
+def begun(drafts: Iterable[Draft]) -> list[Draft]:
+    """Those whose prompt an engine without task ids has begun to read."""
+    return [draft for draft in drafts if draft.run.counts or draft.run.begin_at is not None]
+
+
+def _left_early(draft: Draft) -> bool:
+    run = draft.run
+    return run.closed and run.disconnected_at is not None and run.finished_at is None and not run.predicted
+
+
+def _left_begun(draft: Draft) -> bool:
+    return draft.run.closed and draft.run.begin_at is not None
+
+
+def _told(draft: Draft, event: ev.PromptCount) -> bool:
+    """It is over and has had a line of this kind: another one speaks of the next request."""
+    if not draft.run.closed:
+        return False
+    kinds = [name for name in ("total", "evaluated", "context", "cached") if getattr(event, name) is not None]
+    return any(getattr(count, name) is not None for count in draft.run.counts for name in kinds)
+
+
 def _ended_well(draft: Draft) -> bool | None:
     """Whether an answer was written to its end; ``None``: nothing tells."""
     run = draft.run
-    if run.task is not None and run.task.eval_ms is not None:
-        return True
+    if run.task is not None and run.task.eval_ms is not None and run.task.slot is not None:
+        return True  # engines without slots tell the times of cancelled requests too
     reasons = [answer.finish_reason for answer in run.answers]
     if any(reasons):
         return True

@@ -188,7 +188,7 @@ class _Binder(Ends):
         """The received request that now runs."""
         second = self._second_line(event)
         apis = FAMILIES[event.family]
-        waiting = [draft for draft in self.recent if draft.waiting and (draft.api is None or draft.api in apis)]
+        waiting = [draft for draft in self.in_flight() if draft.waiting and (draft.api is None or draft.api in apis)]
         if second is not None and not any(_count(draft) == event.messages for draft in waiting):
             return second
         if len(waiting) > 1 and event.messages is not None:

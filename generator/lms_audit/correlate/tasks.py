@@ -373,6 +373,21 @@ class Tasks:
         if not task.ended and task not in self.ending and (task.owner is not None or task.candidates):
             self.ending.append(task)
 
+    def at_work_for(self, among: Sequence[Draft]) -> int:
+        """Tasks not done yet that are for these drafts."""
+        owned = [task for draft in among for task in draft.run.tasks]
+        shared = []
+        for task in self.undecided:
+            open_ = [draft for draft in task.candidates if not (draft.run.closed and draft.run.tasks)]
+            if open_ and not task.nameless and all(draft in among for draft in open_):
+                shared.append(task)
+        return sum(not (task.released or task.timed or task.failed) for task in (*owned, *shared))
+
+    def orphan(self) -> EngineTask | None:
+        """The only task that had no request to be for."""
+        nobodys = [task for task in self._all() if task.owner is None and not task.candidates and not task.unclear]
+        return nobodys[0] if len(nobodys) == 1 else None
+
     def end(self, tasks: Iterable[EngineTask]) -> None:
         """The last line of these tasks' request has come."""
         for task in tasks:
