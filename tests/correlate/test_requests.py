@@ -214,7 +214,8 @@ STREAM = """\
     }}
   ]
 }}
-[2026-06-02 09:00:0{0}][DEBUG] {2}.0{0}.900.000 I slot print_timing: id  3 | task {0}0 | prompt eval time = 100.00 ms / {3} tokens
+[2026-06-02 09:00:0{0}][DEBUG] {2}.0{0}.900.000 I slot print_timing: id 3 | task {0}0 | n_gen = 5
+{2}.0{0}.900.005 I slot print_timing: id  3 | task {0}0 | prompt eval time = 100.00 ms / {3} tokens
 {2}.0{0}.900.010 I slot print_timing: id  3 | task {0}0 |        eval time = {3}00.00 ms / {3} tokens
 [2026-06-02 09:00:0{0}][INFO][{1}] Finished streaming response
 """
