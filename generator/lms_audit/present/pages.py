@@ -154,6 +154,7 @@ def data_files(book: Book) -> Iterator[File]:
     """What scripts share: chart specifications, the sessions for the sidebar, the rows of the two lists."""
     yield File("assets/data/charts.js", f"lmsAudit.specs({json_text(charts.specs())});\n")
     yield File("assets/data/sessions.js", f"lmsAudit.sessions({json_text(lists.index_data(book))});\n")
+    yield File("assets/data/definitions.js", f"lmsAudit.definitions({json_text(evidence.definitions_data())});\n")
     yield File("data/sessions.js", rows.script(lists.session_rows(book)).decode("ascii"))
     yield File("data/requests.js", rows.script(lists.request_rows(book)).decode("ascii"))
 

@@ -1,6 +1,6 @@
 "use strict";
 // What every page shares: where the site's root is, loading of data files by script tag (fetch does not work from
-// file://), the sidebar's sessions, figures' popovers, sortable tables, keys.
+// file://), the sidebar's sessions, sortable tables.
 (() => {
   const here = document.currentScript.src;
   const root = here.slice(0, here.lastIndexOf("assets/js/"));
@@ -36,6 +36,7 @@
     data(session, part, packed) { parts.set(`${session}/${part}`, packed); },
     specs(value) { held.specs = value; },
     sessions(value) { held.sessions = value; },
+    definitions(value) { held.definitions = value; },
     /** A part of a session's data, unpacked anew each time unless the caller keeps it. */
     async part(session, part) {
       await load(`sessions/${session}/data-${part}.js`);
@@ -94,26 +95,6 @@
     entry.after(box);
   };
 
-  // --- popovers: what a figure covers ------------------------------------------------------------------------------
-  let pop = null;
-  const hidePop = () => { pop?.remove(); pop = null; };
-  const showPop = (target) => {
-    hidePop();
-    if (!target.dataset.covers) return;
-    pop = element("div", { class: "pop", role: "tooltip" }, target.dataset.covers);
-    document.body.append(pop);
-    const box = target.getBoundingClientRect();
-    const left = Math.min(box.left + scrollX, scrollX + innerWidth - pop.offsetWidth - 12);
-    pop.style.left = `${Math.max(8, left)}px`;
-    pop.style.top = `${box.bottom + scrollY + 6}px`;
-  };
-  for (const [event, act] of [["mouseover", showPop], ["focusin", showPop], ["mouseout", hidePop], ["focusout", hidePop]]) {
-    document.addEventListener(event, (happened) => {
-      const target = happened.target.closest?.("a.fig");
-      if (target) act(target);
-    });
-  }
-
   // --- sortable tables ---------------------------------------------------------------------------------------------
   const valueOf = (cell) => {
     if ("v" in cell.dataset) return cell.dataset.v === "" ? null : Number(cell.dataset.v);
@@ -154,6 +135,7 @@
 
   sidebar();
 
-  // The theme's own search knows titles only; ours, beside it, knows all text.
+  // The theme's own search knows titles only; ours, beside it, knows all text. Its dialog has no name.
+  document.querySelector(".md-search")?.setAttribute("aria-label", "Find a page by title");
   for (const box of document.querySelectorAll(".md-search__input")) box.placeholder = "Find a page by title";
 })();

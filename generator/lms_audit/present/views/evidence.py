@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from lms_audit.analyse.definitions import DEFINITIONS
-from lms_audit.model import Class, FileHealth, Problem, Tally
+from lms_audit.model import Class, FileHealth, Json, Problem, Tally
 from lms_audit.present.views.book import Book
 from lms_audit.present.views.format import count, period, share, size
 
@@ -203,3 +203,8 @@ def definitions_page() -> tuple[Group, ...]:
         )
         groups.setdefault(held.group, []).append(view)
     return tuple(Group(f"g-{index}", title, tuple(entries)) for index, (title, entries) in enumerate(groups.items(), 1))
+
+
+def definitions_data() -> Json:
+    """Metric -> title, text, formula, precision; for popovers."""
+    return {held.id: [held.title, held.text, held.formula, held.precision] for held in DEFINITIONS.values()}
