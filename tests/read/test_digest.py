@@ -81,7 +81,6 @@ def growing() -> bytes:
     return b"".join(parts)
 
 
-@pytest.mark.xfail(strict=False, reason="reading on forgets the open timing block")
 def test_reading_on_at_any_byte_equals_reading_at_once(tmp_path: Path) -> None:
     data = growing()
     once = digest_chunks([data], NAME.format(1))
@@ -92,7 +91,6 @@ def test_reading_on_at_any_byte_equals_reading_at_once(tmp_path: Path) -> None:
         assert_same(stepped, items, once)
 
 
-@pytest.mark.xfail(strict=False, reason="reading on forgets the open timing block")
 def test_a_timing_block_in_two_records_keeps_its_task_when_read_on_between_them(tmp_path: Path) -> None:
     head, rows = timing(5, 1, 7, split=True)
     start = b"".join(streamed(0, 1, task=7, packets=False, chat="")[:6])
@@ -103,7 +101,6 @@ def test_a_timing_block_in_two_records_keeps_its_task_when_read_on_between_them(
     assert_same(stepped, items, once)
 
 
-@pytest.mark.xfail(strict=False, reason="reading on forgets that a plugin is quoting")
 def test_what_a_plugin_quotes_stays_quoted_when_read_on_behind_it(tmp_path: Path) -> None:
     plugin = record(0, "[Plugin(maker/spoon)] stderr: it said", None, level="ERROR")
     quote = b"2026-03-04 09:00:00 [ERROR]\n The model has crashed without additional information.\n"
@@ -114,7 +111,6 @@ def test_what_a_plugin_quotes_stays_quoted_when_read_on_behind_it(tmp_path: Path
     assert_same(stepped, items, once)
 
 
-@pytest.mark.xfail(strict=False, reason="reading on forgets the offset of a log stream")
 def test_a_log_stream_keeps_its_clock_when_read_on(tmp_path: Path) -> None:
     server = {"type": "server.log", "level": "info", "content": record(0, "Server started.", None).decode()}
     engine = {

@@ -103,7 +103,6 @@ def test_lines_of_a_record_over_files_are_told_file_by_file() -> None:
     ]
 
 
-@pytest.mark.xfail(strict=False, reason="the next file forgets the open timing block")
 def test_a_timing_block_over_two_files_keeps_its_task() -> None:
     log = streamed(0, 1, task=7, packets=False, chat="")
     head, rows = timing(5, 3, 7, prompt=31, split=True)

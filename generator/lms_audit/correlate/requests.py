@@ -10,7 +10,7 @@ One pass over all events, in log order; what is open at any time are the request
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -31,9 +31,15 @@ LISTED_MS = 5000
 def gather(stretches: Iterable[Stretch]) -> Gathered:
     """Binds all events to requests."""
     binder = _Binder()
-    for number, stretch in enumerate(stretches):
-        binder.take(number, stretch)
+    whole = [stretch for stretch in stretches if stretch.events]
+    for number, stretch in enumerate(whole):
+        binder.take(number, stretch, _next(whole[number + 1 :]))
     return binder.finish()
+
+
+def _next(later: Sequence[Stretch]) -> ev.AnyEvent | None:
+    """The first event behind a stretch."""
+    return next((event for stretch in later for event in stretch.events if event.line > stretch.skip_until), None)
 
 
 class _Binder(Ends):
@@ -69,8 +75,8 @@ class _Binder(Ends):
             ev.StreamOutput: self.stream_output,
         }
 
-    def take(self, number: int, stretch: Stretch) -> None:
-        """Takes in one stretch; the bodies in it refer to one another by ordinal."""
+    def take(self, number: int, stretch: Stretch, after: ev.AnyEvent | None) -> None:
+        """Takes in one stretch; the bodies in it refer to one another by ordinal. ``after``: the event behind it."""
         nodes: list[int] = []
         self.number, self.stretch = number, stretch
         for place, event in enumerate(stretch.events):
@@ -83,7 +89,7 @@ class _Binder(Ends):
             if isinstance(event, ev.RequestReceived):
                 self.request(event, node)
             elif isinstance(event, ev.Failed) and event.unprefixed:
-                self.failed(_timed(event, stretch.events[place + 1 : place + 2]))
+                self.failed(_timed(event, next(iter(stretch.events[place + 1 :]), after)))
             else:
                 self.handlers[type(event)](event)
             if not isinstance(event, ev.Running | ev.Streaming):
@@ -312,10 +318,9 @@ class _Binder(Ends):
         self.close(draft)
 
 
-def _timed(event: ev.Failed, following: tuple[ev.AnyEvent, ...]) -> ev.Failed:
+def _timed(event: ev.Failed, after: ev.AnyEvent | None) -> ev.Failed:
     """An engine's death is told on the spot, without a time; what the server says of it, if it does, comes next."""
-    told = [after.at for after in following if isinstance(after, ev.Failed | ev.Finished)]
-    return replace(event, at=max(event.at, *told)) if told else event
+    return replace(event, at=max(event.at, after.at)) if isinstance(after, ev.Failed | ev.Finished) else event
 
 
 def _count(draft: Draft) -> int | None:
