@@ -60,7 +60,7 @@ class Course(Engines):
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")
             draft.run.tag = event.tag
-        else:
+        elif draft.run.accumulated is None:  # else the run of lines only goes on
             draft.prove("only one at work")
         draft.run.accumulated = event.text
         if draft.run.first_token_at is None:

@@ -353,6 +353,8 @@ def _value_end(data: bytes, at: int, indent: bytes) -> int:
         closing = b"}" if opening == b"{" else b"]"
         if data[at + 1 : at + 2] == closing:
             return at + 2
+        if at + 1 >= len(data):
+            raise _CutError
         if data[at + 1 : at + 2] not in (b"\n", b"\r"):
             raise ValueError("not the printed form")
         end = data.find(indent + closing, at)

@@ -15,25 +15,33 @@ from typing import BinaryIO, TypeVar
 from msgspec.structs import replace
 
 from lms_audit.model import Class, Key, LogSettings, Problem, Tally
-from lms_audit.read.events import AnyEvent, Edge, FileDigest, RequestReceived, Work
+from lms_audit.read.events import AnyEvent, Before, Edge, FileDigest, RequestReceived, Work
 from lms_audit.read.framing import BOM, Record, records
 from lms_audit.read.lmstudio import Reader
 
+NOTHING = Before()
 CHUNK = 1 << 20
 EXAMPLES = 20
 """Unknown lines and problems kept per file; all of them are counted."""
 
 
 def digest(
-    path: Path, name: str, *, start: int = 0, line: int = 1, progress: Callable[[int], None] | None = None
+    path: Path,
+    name: str,
+    *,
+    start: int = 0,
+    line: int = 1,
+    before: Before = NOTHING,
+    progress: Callable[[int], None] | None = None,
 ) -> FileDigest:
     """Reads a log file from byte ``start`` (which is in line ``line``) to its end.
 
-    ``name`` is what evidence calls the file. ``progress`` is told the bytes of each chunk. Raises ``OSError``.
+    ``name`` is what evidence calls the file, ``before`` what reading up to ``start`` remembers.
+    ``progress`` is told the bytes of each chunk. Raises ``OSError``.
     """
     with path.open("rb") as file:
         file.seek(start)
-        return digest_chunks(_chunks(file, progress), name, start=start, line=line)
+        return digest_chunks(_chunks(file, progress), name, start=start, line=line, before=before)
 
 
 def _chunks(file: BinaryIO, progress: Callable[[int], None] | None) -> Iterator[bytes]:
@@ -43,9 +51,13 @@ def _chunks(file: BinaryIO, progress: Callable[[int], None] | None) -> Iterator[
         yield chunk
 
 
-def digest_chunks(chunks: Iterable[bytes], name: str, *, start: int = 0, line: int = 1) -> FileDigest:
+def digest_chunks(
+    chunks: Iterable[bytes], name: str, *, start: int = 0, line: int = 1, before: Before = NOTHING
+) -> FileDigest:
     """``digest`` on any stream of bytes."""
     reading = _Reading(name)
+    reading.reader.restore(before)
+    reading.continues = before != NOTHING
     for record in records(_utf8(iter(chunks)), start=start, line=line):
         reading.add(record)
     return reading.finish(start, line)
@@ -86,6 +98,8 @@ class _Reading:
         self.times: list[int] = []
         self.precise = False
         self.held: Record | None = None
+        self.continues = False
+        """The first record read is not the first of its file."""
 
     def add(self, record: Record) -> None:
         if self.held is not None:
@@ -123,7 +137,8 @@ class _Reading:
                 # A neighbour may end with this very record: its events must not run into those that follow.
                 self.first_record = record_mark(record.raw)
                 self.first_end = record.end_line
-                self.reader.fold.start()
+                if not self.continues:
+                    self.reader.fold.start()
 
     def finish(self, start: int, line: int) -> FileDigest:
         reader, held = self.reader, self.held
@@ -131,6 +146,7 @@ class _Reading:
         tail_events: list[AnyEvent] = []
         tail_fate = None
         whole = len(reader.problems)
+        before_tail = reader.state()
         if held is not None:
             reader.fold.start()
             tail_events = reader.read(held)
@@ -149,6 +165,8 @@ class _Reading:
             tail=tail,
             tail_fate=tail_fate,
             tail_problems=tuple(reader.problems[whole:]),
+            before_tail=before_tail,
+            after_tail=reader.state(),
             tail_unknown=reader.unknown if tail else None,
             first_record=self.first_record,
             first_end=self.first_end,
@@ -177,7 +195,8 @@ def resume(previous: FileDigest, path: Path, *, progress: Callable[[int], None] 
     """
     if previous.tail is None:
         return digest(path, previous.name, progress=progress)
-    new = digest(path, previous.name, start=previous.tail.start, line=previous.tail.line, progress=progress)
+    tail, before = previous.tail, previous.before_tail
+    new = digest(path, previous.name, start=tail.start, line=tail.line, before=before, progress=progress)
     bodies = sum(isinstance(event, RequestReceived) and event.body is not None for event in previous.events)
     grown = not 0 < previous.first_end < previous.tail.line  # the first record was the last one too
     return replace(

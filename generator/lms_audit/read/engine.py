@@ -116,6 +116,14 @@ class Engine:
         self._draft = False
         """The block at hand times the draft model, which did not write the answer."""
 
+    def state(self) -> tuple[tuple[int, int] | None, Millis | None, bool]:
+        """What is remembered between records, for ``restore``."""
+        return self._open, self._start, self._draft
+
+    def restore(self, state: tuple[tuple[int, int] | None, Millis | None, bool]) -> None:
+        """Go on where another engine stopped."""
+        self._open, self._start, self._draft = state
+
     def events(self, text: str, at: Millis, line: int) -> tuple[list[AnyEvent], bool]:
         """Events of a record's text that starts at ``line``, and whether it is engine talk."""
         events: list[AnyEvent] = []

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from lms_audit.model import Class, Key, LogSettings, Millis, Problem, Tally
 
-READER_VERSION = 5
+READER_VERSION = 6
 """Raised whenever the same bytes would give another digest; the store reads such files again."""
 
 
@@ -371,6 +371,19 @@ class Edge(Struct, frozen=True):
     line: int
 
 
+class Before(Struct, frozen=True, array_like=True):
+    """What reading remembers from the records before the one at hand."""
+
+    open: tuple[int, int] | None = None
+    """Slot and task whose timing block may go on."""
+    engine_start: Millis | None = None
+    draft: bool = False
+    form: str | None = None
+    quoting: int = 0
+    offset_ms: int = 0
+    last_at: Millis = 0
+
+
 class Work(Struct):
     """What reading cost, in bytes; ``parsed`` and ``hashed`` must grow with new text only."""
 
@@ -401,6 +414,9 @@ class FileDigest(Struct, frozen=True, kw_only=True):
     tail_fate: tuple[Class, str] | None = None
     """What became of the last record as it stands, and its kind."""
     tail_problems: tuple[Problem, ...] = ()
+    before_tail: Before = Before()
+    """What reading knew in front of the last record, to read it again; ``after_tail``: behind it."""
+    after_tail: Before = Before()
     tail_unknown: Problem | None = None
     first_record: bytes = b""
     """Mark of the first record, to notice one repeated at the seam."""

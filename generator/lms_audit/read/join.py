@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lms_audit.model import Class, FileHealth, LineRange, Problem, Tally
 from lms_audit.read.digest import EXAMPLES, digest_chunks, record_mark
-from lms_audit.read.events import AnyEvent, Edge, FileDigest, RequestReceived
+from lms_audit.read.events import AnyEvent, Edge, FileDigest, RequestReceived, Timing
 
 NAME = re.compile(r"(?:^|/)(?P<day>\d{4}-\d\d-\d\d)\.(?P<number>\d+)\.log$")
 
@@ -83,6 +84,7 @@ def join(digests: Sequence[FileDigest], missing: frozenset[str] = frozenset()) -
             seams.append(seam)
         if digest.events or seam is None:
             events = digest.events if seam is not None else (*digest.events, *digest.tail_events)
+            events = _continued(events, digest, digests[index - 1] if index else None)
             stretches.append(Stretch(digest.name, events, skip, digest.precise))
         if seam is not None:
             events = (*seam.events, *seam.tail_events)
@@ -119,7 +121,18 @@ def _further(digest: FileDigest, following: list[tuple[str, Edge]]) -> tuple[tup
 def _seam(digest: FileDigest, tail: Edge, heads: list[Edge]) -> FileDigest:
     """The digest of a record cut by rotation. Its lines are those of the file it starts in."""
     chunks = [tail.data, *(head.data for head in heads)]
-    return digest_chunks(chunks, digest.name, start=tail.start, line=tail.line)
+    return digest_chunks(chunks, digest.name, start=tail.start, line=tail.line, before=digest.before_tail)
+
+
+def _continued(events: tuple[AnyEvent, ...], digest: FileDigest, earlier: FileDigest | None) -> tuple[AnyEvent, ...]:
+    """Events of a file; a timing block that the file before has opened gets its slot and task."""
+    opened = earlier.after_tail.open if earlier is not None and follows(earlier.name, digest.name) else None
+    if opened is None or not events or events[0].line > digest.first_end:
+        return events
+    first = events[0]
+    if not isinstance(first, Timing) or first.task is not None:
+        return events
+    return (replace(first, slot=opened[0], task=opened[1]), *events[1:])
 
 
 def _repeated(digest: FileDigest, later: FileDigest) -> int:

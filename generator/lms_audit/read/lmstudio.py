@@ -17,6 +17,7 @@ from lms_audit.read.engine import TALK_TAGS, Engine
 from lms_audit.read.events import (
     Answer,
     AnyEvent,
+    Before,
     Failed,
     PromptCount,
     StreamInput,
@@ -95,6 +96,17 @@ class Reader:
         quotes = self.kind in QUOTING or (self.kind == "engine" and b"unparsed" in record.data[:200])
         self._quoting = QUOTED if quotes and record.form is not Form.STREAM else 0
         return events
+
+    def state(self) -> Before:
+        """What is remembered between records, for ``restore``."""
+        form = self._form.value if self._form is not None else None
+        return Before(*self.engine.state(), form, self._quoting, self.offset_ms, self.last_at)
+
+    def restore(self, before: Before) -> None:
+        """Go on where another reader stopped."""
+        self.engine.restore((before.open, before.engine_start, before.draft))
+        self._form = Form(before.form) if before.form is not None else None
+        self._quoting, self.offset_ms, self.last_at = before.quoting, before.offset_ms, before.last_at
 
     def settings(self) -> LogSettings:
         """What the records so far show of LM Studio's logging settings."""

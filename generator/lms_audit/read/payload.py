@@ -25,6 +25,13 @@ MARK = b"<Truncated in logs>"
 MARK_TEXT = MARK.decode()
 
 BUFFER = 65536
+
+
+def _buffer(raw: bytes) -> int:
+    """Bytes given to the parser at a time: it looks at an unfinished string anew with each, so few for a long text."""
+    return max(BUFFER, len(raw) // 16)
+
+
 SMALL = 2048
 """Bytes up to which a complete value is decoded at once; for more, streaming costs less than it saves memory."""
 MAX_DEPTH = 500
@@ -78,7 +85,7 @@ def stream_one(raw: bytes) -> Json:
         return decode(raw)
     if b"\\ud" not in raw and b"\\uD" not in raw:
         try:
-            values = list(ijson.items(BytesIO(raw), "", buf_size=BUFFER, use_float=True))
+            values = list(ijson.items(BytesIO(raw), "", buf_size=_buffer(raw), use_float=True))
         except (ijson.JSONError, UnicodeDecodeError):
             values = []  # a number out of range, broken characters, or no JSON at all
         if len(values) == 1:
@@ -108,7 +115,7 @@ def salvage(raw: bytes) -> tuple[Json, bool]:
 def _stream(raw: bytes) -> tuple[Json, bool]:
     builder = _Builder()
     try:
-        for event, value in ijson.basic_parse(BytesIO(raw), buf_size=BUFFER):
+        for event, value in ijson.basic_parse(BytesIO(raw), buf_size=_buffer(raw)):
             builder.event(event, value)
     except (ijson.JSONError, UnicodeDecodeError) as error:
         if "trailing garbage" not in str(error):
