@@ -26,6 +26,8 @@ __all__ = ["Gathered", "gather"]
 SAME_CALL_MS = 2000
 """A complaint about an endpoint belongs to a request line this near before it."""
 LISTED_MS = 5000
+LATE_START_MS = 30_000
+"""After so long a wait the number of messages has to agree."""
 
 
 def gather(stretches: Iterable[Stretch]) -> Gathered:
@@ -205,6 +207,7 @@ class _Binder(Ends):
                 if len(waiting) == 1:
                     waiting[0].prove("number of messages")
                     return waiting[0]
+        waiting = [draft for draft in waiting if not _another_call(draft, event)]
         named = [draft for draft in waiting if event.tag is not None and draft.requested_model == event.tag]
         waiting = named or waiting
         if len(waiting) > 1 and len({(draft.requested_model, draft.stream) for draft in waiting}) == 1:
@@ -321,6 +324,13 @@ class _Binder(Ends):
 def _timed(event: ev.Failed, after: ev.AnyEvent | None) -> ev.Failed:
     """An engine's death is told on the spot, without a time; what the server says of it, if it does, comes next."""
     return replace(event, at=max(event.at, after.at)) if isinstance(after, ev.Failed | ev.Finished) else event
+
+
+def _another_call(draft: Draft, event: ev.Running) -> bool:
+    """Whether a running line is that of a request whose own line is not in the log: the numbers of messages differ."""
+    count = _count(draft)
+    differ = count is not None and event.messages is not None and count != event.messages
+    return differ and event.at - draft.first_at > LATE_START_MS
 
 
 def _count(draft: Draft) -> int | None:
