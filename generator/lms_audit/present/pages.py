@@ -15,7 +15,7 @@ from lms_audit.model import Key
 from lms_audit.present import charts, render, rows, search
 from lms_audit.present.reuse import Kept, Reuse, session_digest
 from lms_audit.present.text import json_text
-from lms_audit.present.views import evidence, hubs, lists, overview, prompts
+from lms_audit.present.views import cache, evidence, hubs, lists, overview, prompts, tool_sets
 from lms_audit.present.views.book import Book
 from lms_audit.present.views.documents import Held, documents
 from lms_audit.present.views.session import session_pages
@@ -61,7 +61,7 @@ HUBS = (
         "cache.md.j2",
         "Cache breaks",
         "Requests whose prompt differed from what the engine had cached, why, and what it cost.",
-        prompts.cache_page,
+        cache.cache_page,
     ),
     Hub(
         "tools/index.md",
@@ -144,7 +144,7 @@ def session_files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[i
 
 def tool_set_files(book: Book) -> Iterator[File]:
     """A page and a data file for each distinct tool set: sessions share them."""
-    for view in prompts.tool_set_pages(book):
+    for view in tool_sets.tool_set_pages(book):
         path = view.path.replace(".html", ".md")
         yield File(path, render.page("tool_set.md.j2", path, title=view.title, lead=view.lead, view=view))
         yield File(view.data_path, view.data)

@@ -15,6 +15,7 @@ from lms_audit.correlate.words import one_line
 from lms_audit.model import Call, Key, Message, Reasoning, Request, Result, Role, Session, Text
 from lms_audit.present.views.blocks import Place
 from lms_audit.present.views.book import Book, slug, tool_set_path
+from lms_audit.present.views.contents import shortened
 from lms_audit.present.views.data import SessionData
 from lms_audit.present.views.format import count, size
 from lms_audit.present.views.parts import Part
@@ -153,7 +154,7 @@ def _versions(book: Book, session: Session, role: Role, data: SessionData) -> tu
         last = len(requests)
         changes: tuple[Change, ...] = ()
         if before is not None and role is Role.SYSTEM and len(before) + len(text) < MOST_DIFF:
-            changes = _short(word_diff(before, text))
+            changes = shortened(word_diff(before, text))
         before = text
         versions.append(
             Version(
@@ -169,17 +170,6 @@ def _versions(book: Book, session: Session, role: Role, data: SessionData) -> tu
             )
         )
     return tuple(versions)
-
-
-def _short(changes: Iterable[Change], around: int = 120) -> tuple[Change, ...]:
-    """A diff with long equal runs cut to what surrounds a change."""
-    found = []
-    for change in changes:
-        text = change.text
-        if change.op == "same" and len(text) > 2 * around:
-            text = f"{text[:around]} […] {text[-around:]}"
-        found.append(Change(change.op, text[:4000]))
-    return tuple(found)
 
 
 def _tool_sets(book: Book, session: Session) -> tuple[ToolSet, ...]:

@@ -1,32 +1,26 @@
-"""The prompt ledger and the cache-break report.
+"""The prompt ledger: system prompts and tool sets with their versions, and every distinct thing that was sent.
 
-In: the book. Out: every distinct thing that was sent with what its re-sending cost, the most expensive first; and the
-requests whose prompt broke the cache, with the first difference word by word.
+In: the book. Out: view data; what its re-sending cost most comes first. Cost: a word diff for each of the first
+``MOST_SYSTEMS`` system prompts.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from msgspec import Struct, field
 
-from msgspec import Struct
-
-from lms_audit.analyse.cache_breaks import cost_order
-from lms_audit.analyse.report import CacheBreak
 from lms_audit.analyse.worddiff import Change, word_diff
-from lms_audit.model import Call, Key, Reasoning, Result, Text
+from lms_audit.correlate.words import one_line
+from lms_audit.model import Key, Request, Role
 from lms_audit.present.charts import Chart
-from lms_audit.present.views.book import Book, slug, tool_set_path
-from lms_audit.present.views.data import packed
-from lms_audit.present.views.format import NOT_LOGGED, count, ms, share, size, stamp
+from lms_audit.present.views.book import Book, tool_set_path
+from lms_audit.present.views.contents import DIFF_CHARS, plain, shortened
+from lms_audit.present.views.format import NOT_LOGGED, count, share, size
 from lms_audit.present.views.overview import content_chart
 
 MOST_LINES = 400
-MOST_BREAKS = 200
-DIFF_BREAKS = 80
-"""Breaks shown with their difference; the rest are rows."""
-DIFF_CHARS = 120_000
-AROUND = 140
+MOST_SYSTEMS = 120
+ALIKE = 60
+"""Characters at the start that two versions of a system prompt have in common."""
 
 
 class LedgerRow(Struct, frozen=True):
@@ -46,9 +40,38 @@ class LedgerRow(Struct, frozen=True):
     first_path: str
 
 
+class SystemLine(Struct, frozen=True):
+    """A distinct system prompt or developer message, with what changed since the client's last one like it."""
+
+    icon: str
+    client: str
+    title: str
+    path: str
+    """Where a session's prompt audit shows it."""
+    size: str
+    requests: str
+    sessions: str
+    changes: tuple[Change, ...]
+
+
+class ToolSetLine(Struct, frozen=True):
+    """A distinct tool set."""
+
+    path: str
+    names: str
+    tools: int
+    size: str
+    requests: str
+    icon: str
+    client: str
+
+
 class PromptsPage(Struct, frozen=True):
     """The ledger."""
 
+    systems: tuple[SystemLine, ...]
+    more_systems: str
+    tool_sets: tuple[ToolSetLine, ...]
     rows: tuple[LedgerRow, ...]
     more: str
     charts: tuple[Chart, ...]
@@ -57,48 +80,84 @@ class PromptsPage(Struct, frozen=True):
     repeated: str
 
 
-class BreakView(Struct, frozen=True):
-    """A request that broke the cache."""
+class _Uses(Struct):
+    """Who sent a thing."""
 
-    anchor: str
-    request: str
-    request_path: str
-    session: str
-    session_path: str
-    against: str
-    against_path: str
-    time: str
-    cause: str
-    detail: str
-    where: str
-    shared: str
-    inferred: str
-    measured: str
-    lost_tokens: str
-    lost_ms: str
-    disagrees: bool
-    changes: tuple[Change, ...]
+    first: Request
+    requests: int = 0
+    sessions: set[str] = field(default_factory=set)
 
 
-class Cause(Struct, frozen=True):
-    """A cause with what it cost."""
+def _system_uses(book: Book) -> dict[Key, _Uses]:
+    """Distinct system prompts and developer messages in order of first use."""
+    found: dict[Key, _Uses] = {}
 
-    name: str
-    breaks: int
-    lost_tokens: str
-    lost_ms: str
-    percent: float
+    def add(key: Key, request: Request, times: int) -> None:
+        held = found.setdefault(key, _Uses(request))
+        held.requests += times
+        held.sessions.add(request.session_id or "")
+
+    for request in book.audit.requests:
+        if request.prompt is not None and request.prompt.system is not None and request.session_id in book.sessions:
+            add(request.prompt.system, request, 1)
+    for entries in book.audit.conversations.values():
+        for entry in entries:
+            if book.library.message(entry.key).role in (Role.SYSTEM, Role.DEVELOPER):
+                add(entry.key, book.requests[entry.request_id], entry.times_sent)
+    return dict(sorted(found.items(), key=lambda pair: (pair[1].first.received_at or 0, pair[1].first.id)))
 
 
-class CachePage(Struct, frozen=True):
-    """The cache-break report."""
+def _alike(before: str, after: str) -> bool:
+    """Whether two texts are versions of one: they begin the same."""
+    return before[:ALIKE] == after[:ALIKE]
 
-    causes: tuple[Cause, ...]
-    breaks: tuple[BreakView, ...]
-    more: str
-    total: int
-    lost: str
-    lost_tokens: str
+
+def _systems(book: Book) -> tuple[SystemLine, ...]:
+    found: list[SystemLine] = []
+    last: dict[str, list[str]] = {}
+    for key, uses in _system_uses(book).items():
+        text = plain(book, key)
+        client = uses.first.client
+        before = next((held for held in reversed(last.setdefault(client, [])) if _alike(held, text)), None)
+        last[client].append(text)
+        changes: tuple[Change, ...] = ()
+        if before is not None and before != text and len(before) + len(text) < DIFF_CHARS and len(found) < MOST_SYSTEMS:
+            changes = shortened(word_diff(before, text))
+        found.append(
+            SystemLine(
+                icon=book.icon(client),
+                client=book.client_name(client),
+                title=one_line(text, 90) or "(no text)",
+                path=f"{book.session_path(uses.first.session_id or '')}#v-{key[:12]}",
+                size=size(len(text.encode("utf-8", "replace"))),
+                requests=count(uses.requests),
+                sessions=count(len(uses.sessions)),
+                changes=changes,
+            )
+        )
+    return tuple(found)
+
+
+def _tool_sets(book: Book) -> tuple[ToolSetLine, ...]:
+    uses: dict[Key, _Uses] = {}
+    for request in book.audit.requests:
+        if request.prompt is not None and request.prompt.tools is not None and request.session_id in book.sessions:
+            uses.setdefault(request.prompt.tools, _Uses(request)).requests += 1
+    found = []
+    for key, held in uses.items():
+        tools = book.library.tools(key)
+        found.append(
+            ToolSetLine(
+                path=tool_set_path(key),
+                names=one_line(", ".join(tool.name for tool in tools), 160),
+                tools=len(tools),
+                size=size(sum(tool.size for tool in tools)),
+                requests=count(held.requests),
+                icon=book.icon(held.first.client),
+                client=book.client_name(held.first.client),
+            )
+        )
+    return tuple(found)
 
 
 def prompts_page(book: Book) -> PromptsPage:
@@ -121,9 +180,15 @@ def prompts_page(book: Book) -> PromptsPage:
         )
         for held in lines[:MOST_LINES]
     )
+    systems = _systems(book)
     distinct = sum(held.size for held in lines)
     sent = sum(held.size * held.times_sent for held in lines)
     return PromptsPage(
+        systems=systems[:MOST_SYSTEMS],
+        more_systems=f"{count(len(systems) - MOST_SYSTEMS)} more are not listed."
+        if len(systems) > MOST_SYSTEMS
+        else "",
+        tool_sets=_tool_sets(book),
         rows=rows,
         more=f"{count(len(lines) - MOST_LINES)} more, each re-sent less, are not listed."
         if len(lines) > MOST_LINES
@@ -133,175 +198,3 @@ def prompts_page(book: Book) -> PromptsPage:
         sent=size(sent),
         repeated=share((sent - distinct) / sent) if sent else NOT_LOGGED,
     )
-
-
-def _plain(book: Book, key: Key | None) -> str:
-    """What a stored item says, as text."""
-    if key is None:
-        return ""
-    texts = list(book.library.system_texts(key))
-    if texts:
-        return "\n\n".join(texts)
-    message = book.library.message(key)
-    for part in message.parts:
-        if isinstance(part, Text | Reasoning | Result):
-            texts.append(part.text)
-        elif isinstance(part, Call):
-            texts.append(f"{part.name} {part.arguments}")
-    return "\n\n".join(texts)
-
-
-def _tools_text(book: Book, key: Key | None) -> str:
-    return "" if key is None else "\n".join(f"{tool.name} ({size(tool.size)})" for tool in book.library.tools(key))
-
-
-def shortened(changes: Iterable[Change], around: int = AROUND, most: int = 3_000) -> tuple[Change, ...]:
-    """A difference with long equal runs cut to what surrounds a change."""
-    found: list[Change] = []
-    room = most
-    for change in changes:
-        text = change.text
-        if change.op == "same" and len(text) > 2 * around:
-            text = f"{text[:around] if found else '…'} […] {text[-around:]}"
-        if room <= 0:
-            found.append(Change("same", " […]"))
-            break
-        found.append(Change(change.op, text[:room]))
-        room -= len(text)
-    return tuple(found)
-
-
-def _difference(book: Book, found: CacheBreak) -> tuple[Change, ...]:
-    if found.where == "tools":
-        before, after = _tools_text(book, found.before), _tools_text(book, found.after)
-    else:
-        before, after = _plain(book, found.before), _plain(book, found.after)
-    if before == after or len(before) + len(after) > DIFF_CHARS:
-        return ()
-    return shortened(word_diff(before, after))
-
-
-def _view(book: Book, found: CacheBreak, *, with_difference: bool) -> BreakView:
-    request = book.requests[found.request_id]
-    session = book.sessions.get(found.session_id)
-    return BreakView(
-        anchor=f"b-{found.request_id}",
-        request=f"#{book.number.get(found.request_id, 0)}",
-        request_path=book.request_path(found.request_id) or "",
-        session=session.title if session is not None else "",
-        session_path=book.session_path(found.session_id) if session is not None else "",
-        against=f"#{book.number.get(found.against_id, 0)}",
-        against_path=book.request_path(found.against_id) or "",
-        time=stamp(request.received_at),
-        cause=found.cause,
-        detail=found.detail,
-        where=found.where,
-        shared=share(found.shared_share),
-        inferred=NOT_LOGGED if found.inferred_cached_tokens is None else count(found.inferred_cached_tokens),
-        measured=NOT_LOGGED if found.measured_cached_tokens is None else count(found.measured_cached_tokens),
-        lost_tokens=NOT_LOGGED if found.lost_tokens is None else count(found.lost_tokens),
-        lost_ms=NOT_LOGGED if found.lost_ms is None else ms(found.lost_ms),
-        disagrees=found.disagrees,
-        changes=_difference(book, found) if with_difference else (),
-    )
-
-
-def _lost_tokens(breaks: Iterable[CacheBreak]) -> str:
-    known = [found.lost_tokens for found in breaks if found.lost_tokens is not None]
-    return count(sum(known)) if known else NOT_LOGGED
-
-
-def cache_page(book: Book) -> CachePage:
-    """Causes with what they cost, then the breaks, the most expensive first."""
-    breaks = cost_order(book.report.cache_breaks)
-    held: dict[str, list[CacheBreak]] = {}
-    for found in breaks:
-        held.setdefault(found.cause, []).append(found)
-    costs = {cause: sum(found.lost_ms or 0.0 for found in mine) for cause, mine in held.items()}
-    total = sum(costs.values())
-    causes = tuple(
-        Cause(
-            cause,
-            len(held[cause]),
-            _lost_tokens(held[cause]),
-            ms(costs[cause]) if any(found.lost_ms is not None for found in held[cause]) else NOT_LOGGED,
-            round(costs[cause] / total * 100, 1) if total else 0.0,
-        )
-        for cause in sorted(held, key=lambda cause: (-costs[cause], -len(held[cause]), cause))
-    )
-    return CachePage(
-        causes=causes,
-        breaks=tuple(
-            _view(book, found, with_difference=index < DIFF_BREAKS) for index, found in enumerate(breaks[:MOST_BREAKS])
-        ),
-        more=f"{count(len(breaks) - MOST_BREAKS)} cheaper breaks are not listed." if len(breaks) > MOST_BREAKS else "",
-        total=len(breaks),
-        lost=ms(total) if total else NOT_LOGGED,
-        lost_tokens=_lost_tokens(breaks),
-    )
-
-
-# --- tool sets -------------------------------------------------------------------------------------------------------
-
-
-class ToolView(Struct, frozen=True):
-    """A tool with its description and schema."""
-
-    anchor: str
-    name: str
-    description: str
-    schema: str
-    size: str
-    weight: float
-
-
-class ToolSetPage(Struct, frozen=True):
-    """A tool set and who was offered it."""
-
-    path: str
-    title: str
-    lead: str
-    requests: str
-    sessions: tuple[tuple[str, str], ...]
-    more: str
-    tools: tuple[ToolView, ...]
-    data_path: str
-    data: str
-
-
-MOST_USERS = 12
-
-
-def tool_set_pages(book: Book) -> Iterator[ToolSetPage]:
-    """A page for each distinct tool set, with its JSON as a data file that sessions share."""
-    users: dict[Key, dict[str, int]] = {}
-    for request in book.audit.requests:
-        if request.prompt is not None and request.prompt.tools is not None and request.session_id in book.sessions:
-            held = users.setdefault(request.prompt.tools, {})
-            held[request.session_id] = held.get(request.session_id, 0) + 1
-    for key, sessions in users.items():
-        tools = book.library.tools(key)
-        heaviest = max((tool.size for tool in tools), default=1) or 1
-        names = list(sessions)
-        requests = sum(sessions.values())
-        yield ToolSetPage(
-            path=tool_set_path(key),
-            title=f"Tool set of {len(tools)} tools",
-            lead=", ".join(tool.name for tool in tools),
-            requests=f"{count(requests)} request{'s' if requests != 1 else ''}",
-            sessions=tuple((book.sessions[name].title, book.session_path(name)) for name in names[:MOST_USERS]),
-            more=f"and {len(names) - MOST_USERS} more sessions" if len(names) > MOST_USERS else "",
-            tools=tuple(
-                ToolView(
-                    slug(tool.name),
-                    tool.name,
-                    tool.description,
-                    json.dumps(tool.schema, ensure_ascii=False, indent=2) if tool.schema is not None else "",
-                    size(tool.size),
-                    round(tool.size / heaviest * 100, 1),
-                )
-                for tool in sorted(tools, key=lambda tool: (-tool.size, tool.name))
-            ),
-            data_path=f"assets/data/tools-{key[:12]}.js",
-            data=f'lmsAudit.tools("{key[:12]}","{packed(book.library.raw(key))}");\n',
-        )
