@@ -27,7 +27,8 @@ SAME_CALL_MS = 2000
 """A complaint about an endpoint belongs to a request line this near before it."""
 LISTED_MS = 5000
 LATE_START_MS = 30_000
-"""After so long a wait the number of messages has to agree."""
+LAST_START_MS = 900_000
+"""After so long a wait, for a model to load, the number of messages has to agree; and no model loads for so long."""
 
 
 def gather(stretches: Iterable[Stretch]) -> Gathered:
@@ -330,7 +331,7 @@ def _another_call(draft: Draft, event: ev.Running) -> bool:
     """Whether a running line is that of a request whose own line is not in the log: the numbers of messages differ."""
     count = _count(draft)
     differ = count is not None and event.messages is not None and count != event.messages
-    return differ and event.at - draft.first_at > LATE_START_MS
+    return event.at - draft.first_at > (LATE_START_MS if differ else LAST_START_MS)
 
 
 def _count(draft: Draft) -> int | None:
