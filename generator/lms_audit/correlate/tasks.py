@@ -26,6 +26,10 @@ SURE = 4.0
 ANCESTORS = 60
 """How many messages back an earlier prompt of the same conversation is looked for."""
 BYTES_PER_TOKEN = 4.2
+SUPPOSED = 100
+"""So many tokens must have been measured to count as much as the supposed ``BYTES_PER_TOKEN``."""
+OUT_OF_ORDER = 1.5
+"""At most so unlikely is it that a task was launched out of its turn: requests that wait together may overtake."""
 SPARSE = 12
 """A text has a token for so many bytes of its JSON at least."""
 FRAME, FRAME_EACH = 100, 70
@@ -257,7 +261,7 @@ class Tasks:
         order = {number: rank for rank, (number, _) in enumerate(drafts)}
 
         def score(rank: int, one: EngineTask, draft: Draft) -> float:
-            value = self.fit(one, draft) - abs(rank - order[draft.number])
+            value = self.fit(one, draft) - min(abs(rank - order[draft.number]), OUT_OF_ORDER)
             return value + (bonus(draft) if one is task and bonus is not None else 0.0)
 
         table = [
@@ -306,7 +310,7 @@ class Tasks:
     def _fit_size(self, task: EngineTask, tokens: int, draft: Draft, earlier: EngineTask | None) -> float:
         prompt = draft.prompt
         assert prompt is not None
-        per_token = self._bytes / self._tokens if self._tokens else BYTES_PER_TOKEN
+        per_token = (self._bytes + SUPPOSED * BYTES_PER_TOKEN) / (self._tokens + SUPPOSED)
         if earlier is not None and earlier.prompt_tokens:
             if tokens < 0.9 * earlier.prompt_tokens:  # unless it was cut to fit the context
                 return -30.0 if task.context is None or tokens < task.context // 3 else -5.0
