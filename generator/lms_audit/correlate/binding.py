@@ -21,7 +21,7 @@ from lms_audit.read.join import Stretch
 LATE_MS = 600_000
 """How long after its end a request may still get a prediction or a timing."""
 STALE_MS = 3_600_000
-"""A request without any line for so long, while others came and went, is not in flight any more."""
+"""A request without any line for so long is not in flight any more when another one comes."""
 
 Score = Callable[[Draft], float]
 
@@ -86,7 +86,7 @@ class Binding:
         """Too old to get another line."""
         if draft.run.closed:
             return now - draft.last_at > LATE_MS
-        if now - draft.last_at > STALE_MS and any(other.first_at > draft.last_at for other in self.recent):
+        if now - draft.last_at > STALE_MS:
             draft.run.closed = True
             return True
         return False
