@@ -223,6 +223,17 @@ def test_different_values_have_different_keys() -> None:
     assert len({item_key(value) for value in values}) == len(values)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("12", "123"), ("1", "1.5"), ("1", "1e3"), ('"a"', '"ab"'), ("true", "null")]
+)
+def test_the_last_element_of_a_body_may_go_on_in_the_next(one: str, other: str) -> None:
+    reader = Bodies()
+    for last in (one, other, one, f"{other},\n    7"):
+        data = f'{{\n  "messages": [\n    0,\n    {last}\n  ]\n}}'
+        _, keys = reader.read(data.encode())
+        assert keys == keys_of(json.loads(data)["messages"])
+
+
 # --- cut bodies
 
 
@@ -445,3 +456,15 @@ def test_conversations_that_alternate_are_read_like_each_alone() -> None:
             if end > 2:
                 assert body.keep >= end - 3
     assert reader.work.parsed <= 1.5 * sum(len(json.dumps(thread, indent=2)) for thread in threads)
+
+
+def test_a_conversation_that_comes_back_after_many_others_is_not_parsed_again() -> None:
+    reader = Bodies()
+    data = printed({"messages": talk(20)})
+    _, first = reader.read(data)
+    for number in range(2 * BodyReader.KEEP):
+        reader.read(printed({"prompt": [f"something else {number}"]}))
+    parsed = reader.work.parsed
+    _, again = reader.read(data)
+    assert again == first
+    assert reader.work.parsed == parsed
