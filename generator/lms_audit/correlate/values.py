@@ -241,7 +241,7 @@ def _progress(draft: Draft) -> float | None:
     if run.progress is None or run.progress_shared:
         return None
     first, last, percent, count = run.progress
-    return float(last - first) if percent >= 100 and count >= 2 else None
+    return _span(first, last) if percent >= 100 and count >= 2 else None
 
 
 def _span(start: int | None, end: int | None) -> float | None:
