@@ -10,7 +10,7 @@ from typing import Any
 
 CODE = "window.owned=1;alert(1)"
 START = datetime(2026, 11, 5, 21, 0, 0)  # noqa: DTZ001
-PROJECT = "/srv/<img src=x onerror=window.owned=1>/{{ 6*7 }}/it's \"here\""
+PROJECT = '/srv/<img src=x onerror=window.owned=1>/{{ 6*7 }}/it\'s "here"'
 FILE = "a <img src=x onerror=window.owned=1> '\" {{ 6*7 }} &amp; b.log"
 
 HARM: dict[str, str] = {
@@ -20,7 +20,7 @@ HARM: dict[str, str] = {
     "image": f"<img src=x onerror={CODE}><img src=http://evil.example/i.png>",
     "drawing": f"<svg><animate onbegin={CODE} attributeName=x dur=1s></svg><math><mtext><img src=x onerror={CODE}>",
     "details": f"<details open ontoggle={CODE}><summary>open</summary></details>",
-    "attribute": f"\" onmouseover=\"{CODE}\" onfocus='{CODE}' autofocus tabindex=1 x=\"",
+    "attribute": f'" onmouseover="{CODE}" onfocus=\'{CODE}\' autofocus tabindex=1 x="',
     "frame": f"<iframe srcdoc='<script>parent.{CODE}</script>'></iframe><object data=http://evil.example/></object>",
     "base": "<base href=http://evil.example/><meta http-equiv=refresh content='0;url=http://evil.example/'>",
     "style": "<style>body{display:none}@import 'http://evil.example/s.css'</style><link rel=stylesheet href=//evil>",
@@ -37,7 +37,7 @@ HARM: dict[str, str] = {
     "snippet": '--8<-- "pyproject.toml"\n;--8<-- "x"\n{! pyproject.toml !}\n[[toc]]\n[TOC]\n{{ macros_info() }}',
     "critic": "{++ added ++}{-- gone --}{~~ a ~> b ~~}{== marked ==}{>> note <<} ~~x~~ ^^y^^ ++k++",
     "links": "[a](javascript:alert(1)) <javascript:alert(1)> [b]: http://evil.example 'x' ![c](http://evil.example/c.png)",
-    "data image": "![d](data:image/svg+xml;base64,PHN2Zy8+) <img src=\"data:image/png;base64,iVBORw0KGgo=\"> [e][b]",
+    "data image": '![d](data:image/svg+xml;base64,PHN2Zy8+) <img src="data:image/png;base64,iVBORw0KGgo="> [e][b]',
     "entities": "&lt;script&gt; &#60;b&#62; &amp;amp; &nbsp;&shy; &#x202e; &#0; &notin; &copy &#8232; %3Cscript%3E",
     "controls": "".join(map(chr, (*range(9), 11, 12, *range(14, 32), *range(127, 160)))),
     "marks of a parser": "\x02klzzwxh:0000\x03 \x02wzxhzdk:1\x03 \x02amp\x03 \ufdd0 \ufffe \ue000",
@@ -48,7 +48,7 @@ HARM: dict[str, str] = {
     "joined characters": "e\u0301\u0327 👩‍💻 🇪🇺 \u200b\u200c\u200d\u2060\ufeff ﷽ Z͑ͫ̓A͗͊L͎̚",
     "terminal": "\x1b[2J\x1b[31;1mred\x1b[0m\x1b]0;title\x07\x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\\x9b31m",
     "prototype": '{"__proto__": {"owned": 1}, "constructor": {"prototype": {"owned": 1}}, "</script>": "<!--<script>"}',
-    "template": "${window.owned=1} `${alert(1)}` #{x} <%= x %> {{{x}}} [[${x}]] {{constructor.constructor('alert(1)')()}}",
+    "template": "${window.owned=1} `${alert(1)}` #{x} <%= x %> {{{x}}} [[${x}]] {{constructor('alert(1)')()}}",
     "table": "| a | b |\n|:--|--:|\n| <b>x</b> | `y` |\n\n1. one\n   - two\n\n> quote\n\nHeading\n=======",
     "log line": "[2026-11-05 21:00:00][DEBUG] Received request: GET to /x\n[2026-11-05 21:00:00][INFO][m] Finished",
     "one long line": "<b>" + "x" * 60_000 + f"</b><script>{CODE}</script>",
@@ -129,7 +129,11 @@ def _calls(number: int) -> list[dict[str, Any]]:
     name = HARM[NAMES[number]][:200]
     made = (("lookup", arguments(number)), (name, {"command": asked(number)}), ("bash", {"command": asked(number)}))
     return [
-        {"id": f"call-{number}-{place}", "type": "function", "function": {"name": name, "arguments": json.dumps(values)}}
+        {
+            "id": f"call-{number}-{place}",
+            "type": "function",
+            "function": {"name": name, "arguments": json.dumps(values)},
+        }
         for place, (name, values) in enumerate(made)
     ]
 
@@ -149,7 +153,7 @@ def _tools(names: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def conversation(log: Log) -> list[list[dict[str, Any]]]:
-    """One conversation: for each text a question, calls, their results, an answer. Returns the messages of each request."""
+    """One conversation: for each text a question, calls, results, an answer. Returns the messages of each request."""
     env = f"You help.\n<env>\n  Working directory: {PROJECT}\n</env>\n"
     messages: list[dict[str, Any]] = [{"role": "system", "content": env + "\n".join(map(asked, range(6)))}]
     sent = []
@@ -183,13 +187,21 @@ def others(log: Log) -> None:
     for number in (0, 6, 15):
         first = {"role": "user", "content": [{"type": "text", "text": asked(number)}]}
         system = [{"type": "text", "text": asked(number + 1), "cache_control": {"type": "ephemeral"}}]
-        body: dict[str, Any] = {"model": TAGS[1], "max_tokens": 9, "system": system, "messages": [first], "stream": True}
+        body: dict[str, Any] = {
+            "model": TAGS[1],
+            "max_tokens": 9,
+            "system": system,
+            "messages": [first],
+            "stream": True,
+        }
         log.add("DEBUG", f"Received request: POST to /v1/messages with body {text(body)}", 60)
         log.add("INFO", f"[{TAGS[1]}] Running Anthropic messages API on conversation with 1 messages.")
         log.add("INFO", f"[{TAGS[1]}] Streaming Anthropic response...")
         log.add("INFO", f"[{TAGS[1]}] Finished streaming Anthropic response", 4)
         body = {"model": TAGS[0], "instructions": asked(number + 2), "stream": True}
-        body["input"] = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": asked(number)}]}]
+        body["input"] = [
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": asked(number)}]}
+        ]
         log.add("DEBUG", f"Received request: POST to /v1/responses with body {text(body)}", 60)
         log.add("INFO", f"[{TAGS[0]}] Running chat completion on conversation with 1 messages.")
         log.add("ERROR", f"[Server Error] {HARM['closed script']} {HARM['jinja']}", 2)

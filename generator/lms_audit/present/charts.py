@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from lms_audit.model import Json
+from lms_audit.present.text import one_line
 
 Row = Mapping[str, Any]
 
@@ -530,6 +531,8 @@ def wide_chart(kind: str, key: str, rows: Sequence[Row], name: str, value: str) 
 def chart(kind: str, rows: Sequence[Row], *, rows_are: str = "", title: str = "") -> Chart:
     """A chart of rows. Rows with a ``kind`` or ``model`` bring their own categories, which get colours here."""
     plan = PLANS[kind]
+    # a drawing shows text as it is: names of tools and models are log text
+    rows = [{name: one_line(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows]
     colours: dict[str, str] = {}
     if rows and "kind" in rows[0]:
         colours = colours_of(str(row["kind"]) for row in rows)

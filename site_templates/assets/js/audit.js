@@ -27,12 +27,23 @@
     return new Response(stream).text();
   };
 
+  // What cannot be seen or must not act, as the text of the pages shows it (visible in present/text.py).
+  const UNSAFE = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]|\p{Surrogate}/gu;
+  const picture = (char) => {
+    const code = char.charCodeAt(0);
+    if (code < 0x20) return String.fromCharCode(0x2400 + code);
+    if (code === 0x7f) return "\u2421";
+    if ((code >= 0xd800 && code < 0xe000) || code >= 0xfdd0) return "\ufffd";
+    return `‹U+${code.toString(16).toUpperCase().padStart(4, "0")}›`;
+  };
+
   const parts = new Map();
   const held = {};
   window.lmsAudit = {
     root,
     load,
     held,
+    visible: (text) => text.replace(UNSAFE, picture),
     data(session, part, packed) { parts.set(`${session}/${part}`, packed); },
     specs(value) { held.specs = value; },
     sessions(value) { held.sessions = value; },

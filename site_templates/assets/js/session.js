@@ -1,7 +1,7 @@
 "use strict";
 // A session's page: how much of the conversation shows, whole texts, raw messages and payloads from the data files.
 (() => {
-  const { part: loadPart, toolSet, element } = window.lmsAudit;
+  const { part: loadPart, toolSet, element, visible } = window.lmsAudit;
   const page = document.querySelector(".session");
   if (!page) return;
   const session = page.dataset.session;
@@ -69,7 +69,7 @@
 
   // --- a window for raw text ---------------------------------------------------------------------------------------
   const show = (title, text) => {
-    const body = element("pre", {}, laidOut(text));
+    const body = element("pre", {}, visible(laidOut(text)));
     const copy = element("button", { type: "button" }, "copy as sent");
     const close = element("button", { type: "button" }, "close");
     const viewer = element("dialog", { class: "viewer md-typeset", "aria-label": title }, element("header", {}, element("b", {}, title), copy, close), body);
@@ -93,7 +93,7 @@
       const text = String(follow((await all()).items[Number(button.dataset.item)], JSON.parse(button.dataset.way)));
       const block = button.parentElement;
       const first = block.querySelector("pre, .md");
-      const whole = element("pre", { class: first?.className === "md" ? "said" : first?.className ?? "" }, text[0] === "{" || text[0] === "[" ? laidOut(text) : text);
+      const whole = element("pre", { class: first?.className === "md" ? "said" : first?.className ?? "" }, visible(text[0] === "{" || text[0] === "[" ? laidOut(text) : text));
       for (const old of block.querySelectorAll(":scope > pre, :scope > .md")) old.remove();
       button.replaceWith(whole);
     }

@@ -107,7 +107,7 @@
   }
 
   function pieces(text, from, to, marks, before) {
-    const oneLine = (start, end) => text.slice(start, end).replace(/[\s\u0000-\u001f\u007f]+/g, " ");
+    const oneLine = (start, end) => window.lmsAudit.visible(text.slice(start, end)).replace(/\s+/g, " ");
     const found = [{ text: before, marked: false }];
     let at = from;
     for (const [start, end] of marks) {
