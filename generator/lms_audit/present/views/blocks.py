@@ -72,6 +72,17 @@ def _head(text: str, lines: int, chars: int) -> int:
     return min(at, _cut(text, chars))
 
 
+def _tail(text: str, start: int) -> int:
+    """Where the last lines begin, at or behind ``start``."""
+    at = len(text) - text.endswith("\n")
+    for _ in range(TAIL_LINES):
+        found = text.rfind("\n", start, at)
+        if found < 0:
+            return max(start, len(text) - TAIL_CHARS)
+        at = found
+    return max(at + 1, len(text) - TAIL_CHARS)
+
+
 def hidden(text: str) -> str:
     """How much a text is, in words."""
     lines = text.count("\n")
@@ -89,8 +100,7 @@ def clipped(text: str, kind: str, place: Place | None, label: str = "", *, faile
         end = max(start, len(text) - FAILED_CHARS // 2)
     else:
         start = _head(text, HEAD_LINES, HEAD_CHARS)
-        back = text[start:][::-1]
-        end = len(text) - min(_head(back, TAIL_LINES + 1, TAIL_CHARS), len(back))
+        end = _tail(text, start)
     middle = text[start:end]
     if not middle:
         return Block(kind, styled(text, kind), label)
