@@ -275,7 +275,7 @@ def run(minutes: float, seed: int, out: Path) -> int:
 
 def guided(arguments: list[str]) -> None:
     """Bytes that atheris makes, guided by coverage."""
-    import atheris  # type: ignore[import-not-found]  # only where somebody has installed it
+    import atheris
 
     atheris.instrument_all()
     atheris.Setup([sys.argv[0], *arguments], lambda data: check(bytes(data), random.Random(0)))
