@@ -32,6 +32,8 @@ from lms_audit.read.lines import Line, Place, parse_line
 from lms_audit.read.rules import BOUNDARIES, BY_START, ERROR_LIMIT
 
 SDK_TAG = re.compile(r"LMSAuthenticator|LMSInternal|Client=.*|Endpoint=.*")
+# [3848:0604/123843.798:WARNING:net\\dns\\dns_config_service_win.cc:605] Failed to read DnsConfig.
+BROWSER_TAG = re.compile(r"\d+:\d{4}/\d{6}\.\d+:[A-Z]+:.*")
 SURE_TAGS = frozenset(("Server Error", "LM STUDIO SERVER"))
 """Tags of error lines that concern a request."""
 
@@ -195,6 +197,9 @@ class Reader:
             return []
         if any(SDK_TAG.fullmatch(tag) for tag in tags):
             self.fate, self.kind = Class.NOISE, "client"
+            return []
+        if tags and BROWSER_TAG.fullmatch(tags[0]):
+            self.fate, self.kind = Class.NOISE, "browser"
             return []
         redacted = bool(tags) and tags[-1] in ("Sensitive", "Hidden") and not line.rest.strip()
         if redacted:
