@@ -84,6 +84,9 @@ class Ends(Course):
                 self.loose.append(stream)
             return
         waiting = [draft for draft in self.in_flight() if draft.stream and not draft.run.has_packets]
+        if not waiting:  # or the last ones of a request whose client has just left
+            left = [draft for draft in self._left_open(event.tag) if not draft.run.has_packets]
+            waiting = [draft for draft in left if event.at - (draft.run.disconnected_at or 0) <= LINGER_MS]
         draft = waiting[0] if len(waiting) == 1 else None
         if draft is None:
             draft = self.new(event.at, None)
