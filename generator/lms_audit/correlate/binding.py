@@ -115,10 +115,18 @@ class Binding:
 
     # -- notes
 
-    def note(self, to: Draft | Run | EngineTask, event: ev.Event, name: str, detail: str = "") -> None:
-        """Adds a line to the timeline and to the evidence."""
-        ranges = self.stretch.ranges(event.line, event.end_line)
-        to.notes.append(Note((self.number, event.line), event.at, name, detail, ranges))
+    def note(
+        self,
+        to: Draft | Run | EngineTask,
+        event: ev.Event,
+        name: str,
+        detail: str = "",
+        of: tuple[int, Stretch] | None = None,
+    ) -> None:
+        """Adds a line to the timeline and to the evidence. ``of``: number and stretch of a line that is not at hand."""
+        number, stretch = of if of is not None else (self.number, self.stretch)
+        ranges = stretch.ranges(event.line, event.end_line)
+        to.notes.append(Note((number, event.line), event.at, name, detail, ranges))
         if isinstance(to, Draft):
             heirs = [to]
         elif isinstance(to, Run):

@@ -12,6 +12,7 @@ from lms_audit.correlate.tasks import SURE
 from lms_audit.model import Api
 from lms_audit.read import events as ev
 from lms_audit.read.fold import join_answers
+from lms_audit.read.join import Stretch
 
 QUARTER_HOUR = 900
 SAME_MOMENT_MS = 1000
@@ -26,8 +27,8 @@ class PacketStream:
     """The packets of one chat id."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[ev.Packets, tuple[int, int]]] = []
-        """With the place of the last packet of each."""
+        self.events: list[tuple[ev.Packets, int, Stretch]] = []
+        """File by file, each with its stretch and that one's number."""
         self.run: Run | None = None
         self.among: list[Draft] = []
         """Requests it may belong to."""
@@ -35,12 +36,13 @@ class PacketStream:
     @property
     def end(self) -> tuple[int, int]:
         """Stretch and line of the last packet."""
-        return self.events[-1][1]
+        event, number, _ = self.events[-1]
+        return number, event.end_line
 
     @property
     def answer(self) -> ev.Answer:
         """What its packets say together."""
-        return join_answers([event.answer for event, _ in self.events])
+        return join_answers([event.answer for event, _, _ in self.events])
 
 
 class Ends(Course):
@@ -49,6 +51,9 @@ class Ends(Course):
     def __init__(self) -> None:
         super().__init__()
         self.streams: dict[str, PacketStream] = {}
+        """By chat id, as far as they go: a file's packets are one event, and those of later files belong to it."""
+        self.met: set[str] = set()
+        """Chat ids whose first packets have come."""
         self.loose: list[PacketStream] = []
         """Streams of packets not yet bound."""
         self.live: list[PacketStream] = []
@@ -58,22 +63,28 @@ class Ends(Course):
 
     # -- packets
 
+    def foresee(self, number: int, stretch: Stretch) -> None:
+        """Gathers the packets of a stretch, before any is bound."""
+        for event in stretch.events:
+            if isinstance(event, ev.Packets) and event.answer.chat_id is not None and event.line > stretch.skip_until:
+                stream = self.streams.setdefault(event.answer.chat_id, PacketStream())
+                stream.events.append((event, number, stretch))
+
     def packets(self, event: ev.Packets) -> None:
         """All packets of a chat id in one file."""
         chat = event.answer.chat_id
-        known = self.streams.get(chat) if chat is not None else None
-        stream = known if known is not None else PacketStream()
-        stream.events.append((event, (self.number, event.end_line)))
-        if known is not None:  # goes on in another file
-            if known.run is not None:
-                self._take_packets(known.run, event)
+        if chat is None:
+            stream = PacketStream()
+            stream.events.append((event, self.number, self.stretch))
+        elif chat in self.met:  # it goes on in another file
             return
-        if chat is not None:
-            self.streams[chat] = stream
+        else:
+            self.met.add(chat)
+            stream = self.streams[chat]
         working = self.working(event.tag, stream=True)
         among = [draft for draft in working if not draft.run.has_packets]
         if among:
-            owner = self._asked_for(among, event.answer.usage)
+            owner = self._asked_for(among, stream.answer.usage)
             if owner is None and len(among) == len(working) == 1:
                 owner = among[0]
             if owner is not None:
@@ -130,8 +141,8 @@ class Ends(Course):
         if stream in self.loose:
             self.loose.remove(stream)
         self.live.append(stream)
-        for event, _ in stream.events:
-            self._take_packets(draft.run, event)
+        for event, number, stretch in stream.events:
+            self._take_packets(draft.run, event, (number, stretch))
         self._set_right(draft, stream.answer.usage)
         self.settle_nameless(draft, stream.answer.usage)
         self._measure(draft, stream.answer.usage)
@@ -140,13 +151,13 @@ class Ends(Course):
         if not self.in_doubt(draft):
             self.tasks.learn(draft, usage)
 
-    def _take_packets(self, run: Run, event: ev.Packets) -> None:
+    def _take_packets(self, run: Run, event: ev.Packets, of: tuple[int, Stretch]) -> None:
         run.has_packets = True
         run.answers.append(event.answer)
         run.tag = run.tag or event.tag
         if run.first_token_at is None:
             run.first_token_at = event.first_token_at
-        self.note(run, event, "packets", f"{event.count} packets")
+        self.note(run, event, "packets", f"{event.count} packets", of)
         run.draft.last_at = max(run.draft.last_at, event.last_at)
 
     def _stream_before(self) -> PacketStream | None:

@@ -36,6 +36,8 @@ def gather(stretches: Iterable[Stretch]) -> Gathered:
     binder = _Binder()
     whole = [stretch for stretch in stretches if stretch.events]
     for number, stretch in enumerate(whole):
+        binder.foresee(number, stretch)
+    for number, stretch in enumerate(whole):
         binder.take(number, stretch, _next(whole[number + 1 :]))
     return binder.finish()
 
