@@ -61,10 +61,10 @@ class Engines(Binding):
 
     def timing(self, event: ev.Timing) -> None:
         """A timing block, or a part of one."""
-        if event.slot is None:
+        task = self.tasks.find(event) if event.slot is not None else self.tasks.open_block()
+        if task is None and event.slot is None:
             self._serial_timing(event)
             return
-        task = self.tasks.find(event)
         if task is None:
             task = self.tasks.start(event, self._ready(event.tag))
         task.add(event)

@@ -106,6 +106,12 @@ class Tasks:
         for tasks in self._live.values():
             yield from tasks
 
+    def open_block(self) -> EngineTask | None:
+        """The only task whose timing has begun and is not whole: a block may be cut where its ids are not repeated."""
+        begun = [task for task in self._all() if task.slot is not None and not task.released and not task.whole]
+        timed = [task for task in begun if task.timed]
+        return (timed or begun)[0] if len(timed or begun) == 1 else None
+
     def start(self, event: ev.Task | ev.Timing, candidates: Sequence[Draft]) -> EngineTask:
         """A new task, for one of the candidates."""
         engine = self._engines(event)[0]
