@@ -366,8 +366,9 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "queue",
-        "PMCLnS",
-        r"Processing queued request|Model is currently generating|Context Overflow Policy|Last message:|"
+        "PMCLnSD",
+        # [WARN][m] Developer role detected - replacing it with system role.
+        r"Developer role detected|Processing queued request|Model is currently generating|Context Overflow Policy|Last message:|"
         r"Provided inference configuration|num_draft_tokens setting|Streaming embedding",
         fate=NOISE,
     ),
