@@ -368,8 +368,8 @@ RULES: tuple[Rule, ...] = (
         "queue",
         "PMCLnSD",
         # [WARN][m] Developer role detected - replacing it with system role.
-        r"Developer role detected|Processing queued request|Model is currently generating|Context Overflow Policy|Last message:|"
-        r"Provided inference configuration|num_draft_tokens setting|Streaming embedding",
+        r"Developer role detected|Processing queued request|Model is currently generating|Context Overflow Policy|"
+        r"Last message:|Provided inference configuration|num_draft_tokens setting|Streaming embedding",
         fate=NOISE,
     ),
     _rule(
