@@ -389,69 +389,69 @@ PLANS: dict[str, Plan] = {
         "Speed and tokens over time",
         "Does it get slower as the context grows? Drag over the strip at the bottom to zoom.",
         (),
-        360,
+        366,
         _session_speed,
     ),
     "session_times": Plan(
         "Prompt processing against response time",
         "Which requests waited for the prompt to be read, and which for the answer?",
         (),
-        260,
+        257,
         _session_times,
     ),
     "session_context": Plan(
         "What fills the context",
         "Which kind of content makes the prompt grow? Sizes in kB.",
         (),
-        270,
+        259,
         _session_context,
     ),
     "over_time": Plan(
         "Requests and tokens over time",
         "When was the server busy?",
         (("label", "From"), ("requests", "Requests"), ("input", "Input tokens"), ("output", "Output tokens")),
-        310,
+        313,
         _over_time,
     ),
     "times_over_time": Plan(
         "Prompt processing against response time",
         "Is the time spent reading prompts or writing answers?",
         (("label", "From"), ("prompt", "Prompt processing, min"), ("answer", "Response time, min")),
-        260,
+        257,
         _times_over_time,
     ),
     "speed_decode": Plan(
         "Writing speed against context depth",
         "How much slower do answers get as the context fills?",
         _DEPTH,
-        300,
+        314,
         _speed("tok/s, writing"),
     ),
     "speed_prefill": Plan(
         "Reading speed against context depth",
         "How fast are prompts read, and how does that change with depth?",
         _DEPTH,
-        300,
+        314,
         _speed("tok/s, reading"),
     ),
-    "dist_input_tokens": Plan("Input tokens per request", "How long are prompts?", _BINS, 200, _distribution("tokens")),
+    "dist_input_tokens": Plan("Input tokens per request", "How long are prompts?", _BINS, 194, _distribution("tokens")),
     "dist_output_tokens": Plan(
-        "Output tokens per request", "How long are answers?", _BINS, 200, _distribution("tokens")
+        "Output tokens per request", "How long are answers?", _BINS, 194, _distribution("tokens")
     ),
     "dist_prompt_ms": Plan(
-        "Prompt processing per request", "How long until the answer begins?", _BINS, 200, _distribution("seconds")
+        "Prompt processing per request", "How long until the answer begins?", _BINS, 194, _distribution("seconds")
     ),
     "dist_generation_ms": Plan(
-        "Response time per request", "How long does writing the answer take?", _BINS, 200, _distribution("seconds")
+        "Response time per request", "How long does writing the answer take?", _BINS, 194, _distribution("seconds")
     ),
     "dist_tokens_per_second": Plan(
-        "Tokens per second", "How fast are answers written?", _BINS, 200, _distribution("tok/s")
+        "Tokens per second", "How fast are answers written?", _BINS, 194, _distribution("tok/s")
     ),
     "heat": Plan(
         "Requests by weekday and hour",
         "When do people and agents work?",
         (("day", "Day"), ("hour", "Hour"), ("n", "Requests")),
-        220,
+        163,
         _heat,
     ),
     "tools": Plan(
@@ -540,7 +540,8 @@ def chart(kind: str, rows: Sequence[Row], *, rows_are: str = "", title: str = ""
         colours = colours_of((str(row["model"]) for row in rows), MODELS)
     height = plan.height
     if kind in ("tools", "content"):
-        height = 20 * len({row.get("tool", row.get("kind")) for row in rows}) + 70
+        # a band for each bar, the axis, and the legend of outcomes
+        height = 20 * len({row.get("tool", row.get("kind")) for row in rows}) + (72 if kind == "tools" else 43)
     table = () if rows_are else tuple(tuple(_text(row.get(name)) for name, _ in plan.head) for row in rows)
     return Chart(
         kind=kind,

@@ -80,9 +80,8 @@
     return `${days[when.getUTCDay()]} ${when.getUTCDate()} ${months[when.getUTCMonth()]} ${when.getUTCFullYear()}`;
   };
   const sidebar = async () => {
-    const entry = [...document.querySelectorAll(".md-nav--primary > .md-nav__list > .md-nav__item > a.md-nav__link")]
-      .find((link) => link.getAttribute("href").endsWith("sessions/index.html") || link.pathname.endsWith("/sessions/index.html"));
-    if (!entry) return;
+    const list = document.querySelector(".md-nav--primary > .md-nav__list");
+    if (!list) return;
     await load("assets/data/sessions.js");
     const now = document.querySelector("[data-session]")?.dataset.session;
     const groups = new Map();
@@ -91,19 +90,19 @@
       if (!groups.has(day)) groups.set(day, []);
       groups.get(day).push([id, title]);
     }
-    const box = element("div", { class: "side-days" });
+    const box = element("nav", { class: "side-days", "aria-label": "Sessions by day" }, element("b", {}, "Sessions by day"));
     const shown = [...groups].reverse();
     shown.slice(0, 31).forEach(([day, sessions], index) => {
       const mine = sessions.some(([id]) => id === now);
-      const list = element("details", { open: mine || (!now && index === 0 && Boolean(document.querySelector("[data-grid=sessions]"))) }, element("summary", {}, day));
+      const group = element("details", { open: mine || (!now && index === 0 && Boolean(document.querySelector("[data-list=sessions]"))) }, element("summary", {}, day));
       for (const [id, title] of sessions) {
         const link = element("a", { href: `${root}sessions/${id}/index.html`, title }, title);
         if (id === now) link.setAttribute("aria-current", "page");
-        list.append(link);
+        group.append(link);
       }
-      box.append(list);
+      box.append(group);
     });
-    entry.after(box);
+    list.after(box);
   };
 
   // --- sortable tables ---------------------------------------------------------------------------------------------
@@ -136,6 +135,15 @@
     head.addEventListener("click", () => sortBy(head));
     head.addEventListener("keydown", (event) => { if (event.key === "Enter") sortBy(head); });
   }
+
+  // --- boxes that scroll are stops for the keyboard, those that do not are none ---------------------------------------
+  const scrolls = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+  for (const box of document.querySelectorAll(".scroll, .phases, .wf ol, .md pre, pre.said, pre.tl, pre.wdiff, pre.json")) scrolls.observe(box);
 
   // --- the session list: a view in the address opens the list it is of -----------------------------------------------
   const list = document.getElementById("view-list");

@@ -64,6 +64,8 @@
     if (band) spec.height = 20 * new Set(spec.datasets.rows.map((row) => row[band])).size;
     figure.dataset.width = width;
     const { view: drawn } = await window.vegaEmbed(view, spec, { ast: true, renderer: "svg", actions: false, config: config(), tooltip: { theme: "custom" } });
+    // the drawing is one image with a label and a table of its rows; its marks are nothing to be read one by one
+    view.querySelector("svg").setAttribute("aria-hidden", "true");
     drawn.addEventListener("click", (_, item) => {
       const request = item?.datum?.href;
       if (request) location.hash = `r-${request}`;

@@ -21,7 +21,7 @@ HOUR = 3_600_000
 BINS_AIM = 90
 STEPS = (HOUR // 12, HOUR // 4, HOUR, 3 * HOUR, 6 * HOUR, 24 * HOUR, 7 * 24 * HOUR)
 DISTRIBUTIONS = ("input_tokens", "output_tokens", "prompt_ms", "generation_ms", "tokens_per_second")
-MOST_FINDINGS = 12
+MOST_FINDINGS = 8
 
 TILE_PATHS = {
     "requests": "requests/index.html",
