@@ -1,8 +1,9 @@
-"""Every kind of page for readers with a keyboard, a screen reader, a phone, little patience for motion, or no scripts."""
+"""Every kind of page by keyboard, by screen reader, on a phone, on paper, without motion, without scripts."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -240,15 +241,16 @@ def test_the_conversation_stands_in_the_page_itself(kinds: dict[str, Path]) -> N
     assert "Conversation" in texts
 
 
-def test_print_leaves_out_what_paper_cannot_do(browser: Browser, kinds: dict[str, Path]) -> None:
-    with opened(browser, kinds["session"], viewport=DESKTOP) as watched:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_paper_is_white_and_without_what_it_cannot_do(scheme: str, browser: Browser, kinds: dict[str, Path]) -> None:
+    with opened(browser, kinds["session"], viewport=DESKTOP, color_scheme=scheme) as watched:
         watched.charts()
         watched.page.emulate_media(media="print")
-        expect(watched.page.locator(".md-header")).to_be_hidden()
-        expect(watched.page.locator(".md-sidebar--primary")).to_be_hidden()
-        expect(watched.page.locator("fieldset.depth")).to_be_hidden()
+        for hidden in (".md-header", ".md-sidebar--primary", "fieldset.depth", ".prevnext"):
+            expect(watched.page.locator(hidden)).to_be_hidden()
         expect(watched.page.locator("h1")).to_be_visible()
-        assert watched.page.evaluate("getComputedStyle(document.body).backgroundColor") in (
-            "rgb(255, 255, 255)",
-            "rgba(0, 0, 0, 0)",
+        look = watched.page.evaluate(
+            "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
         )
+        assert look[0] == "rgb(255, 255, 255)"
+        assert max(map(int, re.findall(r"\d+", look[1])[:3])) < 100
