@@ -9,7 +9,7 @@ import msgspec
 
 from lms_audit.read.events import Answer, AnswerCall, Stats, Usage
 from lms_audit.read.messages import reasoning_texts
-from lms_audit.read.payload import as_arguments, as_float, as_int, as_ms, as_text, first, salvage
+from lms_audit.read.payload import as_arguments, as_count, as_float, as_int, as_ms, as_text, first, salvage
 
 
 def answer(raw: bytes) -> Answer | None:
@@ -118,13 +118,13 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
     """Token counts under OpenAI's and Anthropic's names."""
     output = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
     given = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
-    cached = as_int(given.get("cached_tokens")) if isinstance(given, dict) else None
+    cached = as_count(given.get("cached_tokens")) if isinstance(given, dict) else None
     return Usage(
-        input=as_int(first(usage, "prompt_tokens", "input_tokens")),
-        output=as_int(first(usage, "completion_tokens", "output_tokens")),
-        reasoning=as_int(output.get("reasoning_tokens")) if isinstance(output, dict) else None,
+        input=as_count(first(usage, "prompt_tokens", "input_tokens")),
+        output=as_count(first(usage, "completion_tokens", "output_tokens")),
+        reasoning=as_count(output.get("reasoning_tokens")) if isinstance(output, dict) else None,
         cached=cached,
-        total=as_int(usage.get("total_tokens")),
+        total=as_count(usage.get("total_tokens")),
     )
 
 
@@ -137,10 +137,10 @@ def stats_of(stats: Mapping[str, Any], usage: Any = None) -> Stats:
         tokens_per_second=as_float(first(stats, "tokens_per_second", "tokensPerSecond")),
         ttft_ms=as_ms(seconds),
         generation_ms=as_ms(total),
-        input=as_int(first(stats, "input_tokens", "promptTokensCount")),
-        output=as_int(first(stats, "total_output_tokens", "predictedTokensCount")),
-        reasoning=as_int(stats.get("reasoning_output_tokens")),
+        input=as_count(first(stats, "input_tokens", "promptTokensCount")),
+        output=as_count(first(stats, "total_output_tokens", "predictedTokensCount")),
+        reasoning=as_count(stats.get("reasoning_output_tokens")),
         stop_reason=as_text(first(stats, "stop_reason", "stopReason")),
-        draft_total=as_int(first({**usage, **stats}, "total_draft_tokens_count", "totalDraftTokensCount")),
-        draft_accepted=as_int(first({**usage, **stats}, "accepted_draft_tokens_count", "acceptedDraftTokensCount")),
+        draft_total=as_count(first({**usage, **stats}, "total_draft_tokens_count", "totalDraftTokensCount")),
+        draft_accepted=as_count(first({**usage, **stats}, "accepted_draft_tokens_count", "acceptedDraftTokensCount")),
     )

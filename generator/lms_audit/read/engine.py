@@ -13,55 +13,55 @@ from lms_audit.model import Millis
 from lms_audit.read.events import AnyEvent, Failed, ModelChange, PromptCount, PromptStep, Summary, Task, Timing
 from lms_audit.read.lines import Place
 
-IDS = r"id\s+(?P<slot>\d+)\s\|\stask\s(?P<task>-?\d+)\s\|\s*"
+IDS = r"id\s+(?P<slot>\d{1,12})\s\|\stask\s(?P<task>-?\d{1,12})\s\|\s*"
 
 TASK = re.compile(
     r"(?:slot\s+[\w()]+:\s+" + IDS + r")?(?:"
     # slot launch_slot_: id  3 | task 0 | processing task, is_child = 0
     r"(?P<launch>processing\stask)"
     # slot update_slots: id 0 | task 8 | new prompt, n_ctx_slot = 32768, n_keep = 0, task.n_tokens = 4210
-    r"|new\sprompt,(?:\sn_ctx_slot\s=\s(?P<context>\d+),)?.*?task\.n_tokens\s=\s(?P<prompt>\d+)"
+    r"|new\sprompt,(?:\sn_ctx_slot\s=\s(?P<context>\d{1,12}),)?.*?task\.n_tokens\s=\s(?P<prompt>\d{1,12})"
     # slot operator(): id 0 | task 8 | cached n_tokens = 3797, memory_seq_rm [3797, end)      (early 2026: n_tokens = …)
-    r"|(?:cached\s)?n_tokens\s=\s(?P<cache>\d+),\smemory_seq_rm"
+    r"|(?:cached\s)?n_tokens\s=\s(?P<cache>\d{1,12}),\smemory_seq_rm"
     # slot update_slots: id 0 | task 8 | restored context checkpoint (pos_min = 0, … n_past = 3797, …
-    r"|restored\scontext\scheckpoint.*?n_past\s=\s(?P<past>\d+)"
+    r"|restored\scontext\scheckpoint.*?n_past\s=\s(?P<past>\d{1,12})"
     # slot release: id 3 | task 0 | stop processing: n_tokens = 952, truncated = 0
-    r"|stop\sprocessing:\sn_(?:tokens|past)\s=\s(?P<release>\d+)"
+    r"|stop\sprocessing:\sn_(?:tokens|past)\s=\s(?P<release>\d{1,12})"
     r")"
 )
 # LlamaV4: server assigned slot 3 to task 17
-ASSIGNED = re.compile(r"server\sassigned\sslot\s(?P<slot>\d+)\sto\stask\s(?P<task>\d+)")
+ASSIGNED = re.compile(r"server\sassigned\sslot\s(?P<slot>\d{1,12})\sto\stask\s(?P<task>\d{1,12})")
 # srv stop: cancel task, id_task = 17
-CANCEL = re.compile(r"cancel\stask,\sid_task\s=\s(?P<task>\d+)")
+CANCEL = re.compile(r"cancel\stask,\sid_task\s=\s(?P<task>\d{1,12})")
 # srv send_error: task id = 4006, error: request (40960 tokens) exceeds the available context size (32768 tokens), …
-TASK_ERROR = re.compile(r"send_error:\stask\sid\s=\s(?P<task>\d+),\serror:\s(?P<text>.+)")
+TASK_ERROR = re.compile(r"send_error:\stask\sid\s=\s(?P<task>\d{1,12}),\serror:\s(?P<text>.+)")
 # 1.31.209.798 I slot print_timing: …   (minutes, seconds, milliseconds, microseconds since the engine was started)
-UPTIME = re.compile(r"(?P<minutes>\d+)\.(?P<seconds>\d\d)\.(?P<ms>\d{3})\.\d{3}\x20[A-Z]\x20")
+UPTIME = re.compile(r"(?P<minutes>\d{1,7})\.(?P<seconds>\d\d)\.(?P<ms>\d{3})\.\d{3}\x20[A-Z]\x20")
 PRINT_TIMING = re.compile(r"slot\s+print_timing:\s+" + IDS)
 # srv    load_model: loading model '/models/maker/pot-8b.gguf'
 LOADING = re.compile(r"load_model:\sloading\smodel\s'(?P<model>[^']+)'")
 # prompt eval time =    2160.85 ms /   132 tokens (   16.37 ms per token,    61.09 tokens per second)
 #        eval time =   29868.35 ms /   130 runs   (  229.76 ms per token,     4.35 tokens per second)
 TIME = re.compile(
-    r"(?P<what>prompt\seval|eval|total)\stime\s=\s*(?P<ms>\d+(?:\.\d+)?)\sms"
-    r"(?:\s/\s*(?P<count>\d+)\s(?P<unit>tokens|runs)(?:\s*\(.*?(?P<rate>\d+(?:\.\d+)?)\stokens\sper\ssecond)?)?"
+    r"(?P<what>prompt\seval|eval|total)\stime\s=\s*(?P<ms>\d{1,15}(?:\.\d+)?)\sms"
+    r"(?:\s/\s*(?P<count>\d{1,12})\s(?P<unit>tokens|runs)(?:\s*\(.*?(?P<rate>\d{1,15}(?:\.\d+)?)\stokens\sper\ssecond)?)?"
 )
 # draft acceptance = 0.51852 (   84 accepted /   162 generated), mean len = …
 DRAFT = re.compile(
-    r"draft\sacceptance(?:\srate)?\s=\s[\d.]+\s\(\s*(?P<accepted>\d+)\saccepted\s/\s*(?P<generated>\d+)\sgenerated"
+    r"draft\sacceptance(?:\srate)?\s=\s[\d.]+\s\(\s*(?P<accepted>\d{1,12})\saccepted\s/\s*(?P<generated>\d{1,12})\sgenerated"
 )
 # Generate: n_ctx = 4096, n_batch = 512, n_predict = 2048, n_keep = 433
-GENERATE = re.compile(r"^Generate:\sn_ctx\s=\s(?P<context>\d+)")
+GENERATE = re.compile(r"^Generate:\sn_ctx\s=\s(?P<context>\d{1,12})")
 # Cache reuse summary: 60/433 of prompt (13.8568%), 60 prefix, 0 non-prefix
-REUSE = re.compile(r"Cache\sreuse\ssummary:\s(?P<cached>\d+)/(?P<total>\d+)\sof\sprompt")
-TOTAL = re.compile(r"^Total\sprompt\stokens:\s(?P<total>\d+)")
-TO_DECODE = re.compile(r"^Prompt\stokens\sto\sdecode:\s(?P<evaluated>\d+)")
+REUSE = re.compile(r"Cache\sreuse\ssummary:\s(?P<cached>\d{1,12})/(?P<total>\d{1,12})\sof\sprompt")
+TOTAL = re.compile(r"^Total\sprompt\stokens:\s(?P<total>\d{1,12})")
+TO_DECODE = re.compile(r"^Prompt\stokens\sto\sdecode:\s(?P<evaluated>\d{1,12})")
 BEGIN = re.compile(r"^BeginProcessingPrompt")
 END = re.compile(r"^FinishedProcessingPrompt")
 # [cache_wrapper][INFO]: Prompt cache: using 3797/4210 tokens from cache
-MLX_USING = re.compile(r"Prompt\scache:\susing\s(?P<cached>\d+)/(?P<total>\d+)\stokens\sfrom\scache")
+MLX_USING = re.compile(r"Prompt\scache:\susing\s(?P<cached>\d{1,12})/(?P<total>\d{1,12})\stokens\sfrom\scache")
 # [coordinator][INFO]: Prompt cache restore: cached_tokens=3797 uncached_tokens=412 …   (their sum is the prompt - 1)
-MLX_RESTORE = re.compile(r"Prompt\scache\srestore:\scached_tokens=(?P<cached>\d+)\suncached_tokens=(?P<uncached>\d+)")
+MLX_RESTORE = re.compile(r"Prompt\scache\srestore:\scached_tokens=(?P<cached>\d{1,12})\suncached_tokens=(?P<uncached>\d{1,12})")
 
 # 14:02:11 Done · input 48,213 · cached 1,024 · output 312 · TTFT 2.1s · 44.0 tok/s
 SUMMARY = re.compile(r"^(?:\d\d:\d\d:\d\d\s)?(?P<outcome>Done|Cancelled|Error)\s·\s(?P<rest>.+)$")

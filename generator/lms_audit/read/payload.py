@@ -43,6 +43,8 @@ _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}(?P<pair>\\u[dD][c-fC-F][0-9a-fA-F]{2})?|u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|(?P<other>.))",
     re.DOTALL,
 )
+DIGITS = 400
+_DIGITS = re.compile(rb"[0-9]{4000,}")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -112,12 +114,16 @@ def salvage(raw: bytes) -> tuple[Json, bool]:
     return value, complete
 
 
-def _stream(raw: bytes) -> tuple[Json, bool]:
+def _stream(raw: bytes, *, use_float: bool = False) -> tuple[Json, bool]:
+    """A value as far as it goes, and whether it was whole.
+
+    ``ijson.items`` would be quicker, but needs memory that grows with the square of the depth.
+    """
     builder = _Builder()
     try:
-        for event, value in ijson.basic_parse(BytesIO(raw), buf_size=_buffer(raw)):
+        for event, value in ijson.basic_parse(BytesIO(raw), buf_size=_buffer(raw), use_float=use_float):
             builder.event(event, value)
-    except (ijson.JSONError, UnicodeDecodeError) as error:
+    except (ijson.JSONError, UnicodeDecodeError, ArithmeticError) as error:
         if "trailing garbage" not in str(error):
             return builder.value, False
     return builder.value, builder.whole
@@ -215,8 +221,17 @@ def as_float(value: Any) -> float | None:
     """A finite number, or ``None``."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
     return number if isfinite(number) else None
+
+
+def as_count(value: Any) -> int | None:
+    """A whole number of things, or ``None``."""
+    number = as_int(value)
+    return number if number is not None and number >= 0 else None
 
 
 def as_ms(seconds: Any) -> float | None:

@@ -256,7 +256,7 @@ RULES: tuple[Rule, ...] = (
     # [INFO][qwen/qwen3-coder-next] Generated packet: {
     _rule("packet", "G", r"Generated packet:\s*", _packet),
     # [INFO][qwen/qwen3-coder-next] Prompt processing progress: 5.5%
-    _rule("prompt progress", "P", r"Prompt processing progress: (?P<percent>\d+(?:[.,]\d+)?)%", _progress),
+    _rule("prompt progress", "P", r"Prompt processing progress: (?P<percent>\d{1,3}(?:[.,]\d{1,9})?)%", _progress),
     # [DEBUG] Received request: POST to /v1/chat/completions with body {
     _rule(
         "request",
@@ -284,7 +284,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "running",
         "R",
-        r"Running (?P<what>[\w ]+?) on (?:conversation with (?P<count>\d+) messages?|(?:text|prompt)\b)",
+        r"Running (?P<what>[\w ]+?) on (?:conversation with (?P<count>\d{1,12}) messages?|(?:text|prompt)\b)",
         _running,
     ),
     _rule("running", "G", r"Generating (?:(?P<how>synchronous|streaming) )?v1/responses response", _responses),
@@ -302,7 +302,7 @@ RULES: tuple[Rule, ...] = (
         lambda _, line, __: FirstToken(**line.place, tag=line.model, stream=False),
     ),
     # 0.2: [INFO] Accumulated 4 tokens:  The result of      0.4: [INFO][m] Accumulated 14 tokens  The height of
-    _rule("accumulated", "A", r"Accumulated (?P<count>\d+) tokens(?P<colon>:)?", _accumulated),
+    _rule("accumulated", "A", r"Accumulated (?P<count>\d{1,12}) tokens(?P<colon>:)?", _accumulated),
     _rule(
         "tool call build-up",
         "STAME",
@@ -326,7 +326,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "thinking",
         "SD",
-        r"(?:Start thinking|Done thinking\. Thought for (?P<seconds>\d+(?:\.\d+)?) seconds)",
+        r"(?:Start thinking|Done thinking\. Thought for (?P<seconds>\d{1,9}(?:\.\d{1,9})?) seconds)",
         _thinking,
     ),
     # errors that end a request
@@ -343,7 +343,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("embedding input", "R", r"Received request to embed(?P<multiple> multiple)?:", _embedding),
     _rule("embedding done", "R", r"Returning embeddings", lambda _, line, __: EmbeddingDone(**line.place)),
-    _rule("listing", "R", r"Returning (?:\{|(?P<count>\d+) models\b)", _listing),
+    _rule("listing", "R", r"Returning (?:\{|(?P<count>\d{1,12}) models\b)", _listing),
     # models and server
     _rule("model unloaded", "U", r"Unloading model:? (?P<model>\S.*?)(?: due to (?P<why>.+))?$", _unloaded),
     _rule("model loaded", "L", r"Loading model from (?P<model>\S.*?)\.\.\.$", _loaded),
