@@ -86,13 +86,10 @@ def stream_one(raw: bytes) -> Json:
     if len(raw) <= SMALL:
         return decode(raw)
     if b"\\ud" not in raw and b"\\uD" not in raw:
-        try:
-            values = list(ijson.items(BytesIO(raw), "", buf_size=_buffer(raw), use_float=True))
-        except (ijson.JSONError, UnicodeDecodeError):
-            values = []  # a number out of range, broken characters, or no JSON at all
-        if len(values) == 1:
-            return values[0]
-    return _whole(raw)
+        value, complete = _stream(raw, use_float=True)
+        if complete:
+            return value
+    return _whole(raw)  # a number out of range, broken characters, or no JSON at all
 
 
 def _whole(raw: bytes) -> Json:
@@ -134,6 +131,8 @@ def _mended(raw: bytes) -> bytes:
         raw.decode()
     except UnicodeDecodeError:
         raw = raw.decode("utf-8", "replace").encode()
+    # Python makes no number of so many digits, and ijson's parser does not survive it.
+    raw = _DIGITS.sub(lambda match: match[0][:DIGITS], raw)
     if b"\\ud" in raw or b"\\uD" in raw:
         raw = _ESCAPE.sub(lambda match: match[0] if match["other"] or match["pair"] else b"\\ufffd", raw)
     return raw
