@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from lms_audit.model import Key
+from lms_audit.model import Key, Session
 from lms_audit.present import charts, render, rows, search
 from lms_audit.present.reuse import Kept, Reuse, session_digest
 from lms_audit.present.text import json_text
@@ -119,10 +119,9 @@ def session_files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[i
 
     ``held`` is filled with what each session's data files hold, and where.
     """
-    sessions = book.audit.sessions
-    for index, session in enumerate(sessions):
-        before = sessions[index - 1] if index else None
-        after = sessions[index + 1] if index + 1 < len(sessions) else None
+    neighbours = _neighbours(book)
+    for session in book.audit.sessions:
+        before, after = neighbours.get(session.id, (None, None))
         digest = session_digest(book, session, before, after)
         kept = reuse.kept(session, digest)
         if kept is not None:
@@ -140,6 +139,15 @@ def session_files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[i
             reuse.note(session, kept)
             yield from made
         held[session.id] = kept.items
+
+
+def _neighbours(book: Book) -> dict[str, tuple[Session | None, Session | None]]:
+    """The conversations before and after each that is no side of another one."""
+    tops = [session for session in book.audit.sessions if session.parent_session_id not in book.sessions]
+    return {
+        session.id: (before, after)
+        for before, session, after in zip([None, *tops], tops, [*tops[1:], None], strict=False)
+    }
 
 
 def tool_set_files(book: Book) -> Iterator[File]:
