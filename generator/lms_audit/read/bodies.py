@@ -197,8 +197,8 @@ class BodyReader:
         """Reads a list of messages from its ``[``; returns the offset behind its ``]``."""
         if base is not None and base.list_at == at and base.list_name == layout.list_name:
             kept = bisect_right(base.ends, shared)
-            if kept and base.ends[kept - 1] == shared and data[shared - 1 : shared] not in (b"}", b"]", b'"'):
-                kept -= 1  # a number may go on
+            while kept and not (_ELEMENT.match(data, base.ends[kept - 1]) or _CLOSED.match(data, base.ends[kept - 1])):
+                kept -= 1  # it goes on, or the body is cut there
             if kept:
                 parts.kept = kept
                 layout.ends = base.ends[:kept]
