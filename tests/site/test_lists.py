@@ -186,32 +186,28 @@ def test_hostile_titles_are_text(show: Open) -> None:
 def test_only_the_rows_in_view_are_in_the_page(browser: Browser, show: Open, tmp_path: Path) -> None:
     page = show(folder=write(report(5_000), tmp_path))
     assert page.locator(".tabulator-row").count() < 120
-    took: dict[str, float] = page.evaluate(
+    drawn: list[int] = page.evaluate(
         """async () => {
         const list = document.querySelector(".audit-list").auditList;
         const holder = document.querySelector(".tabulator-tableholder");
         const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-        const middle = async (times, work) => {
-          const found = [];
-          for (let n = 0; n < times; n += 1) {
-            const begin = performance.now();
-            await work(n);
-            found.push(performance.now() - begin);
-          }
-          return found.sort((a, b) => a - b)[times >> 1];
-        };
-        return {
-          wheel: await middle(40, async () => { holder.scrollTop += 120; await frame(); }),
-          filter: await middle(5, (n) => list.toggle(list.rows.column.get("client"), "codex", n % 2 === 0)),
-          words: await middle(5, (n) => { list.state.q = `loom ${n}`; list.refresh(); }),
-          sort: await middle(5, (n) => list.grid.setSort(n % 2 ? "session_id" : "prompt_ms", "asc")),
-        }; }"""
+        const drawn = [];
+        const work = [
+          () => { holder.scrollTop += 12000; },
+          () => list.toggle(list.rows.column.get("client"), "codex", true),
+          () => { list.state.q = "loom"; list.refresh(); },
+          () => list.grid.setSort("prompt_ms", "asc"),
+        ];
+        for (const step of work) {
+          await step();
+          await frame();
+          drawn.push(document.querySelectorAll(".tabulator-row").length);
+        }
+        return drawn;
+        }"""
     )
-    # several times what a quiet machine needs
-    assert took["wheel"] < 100
-    assert took["filter"] < 400
-    assert took["words"] < 400
-    assert took["sort"] < 500
+    assert len(drawn) == 4
+    assert max(drawn) < 200
 
 
 # --- sorting ---------------------------------------------------------------------------------------------------------
