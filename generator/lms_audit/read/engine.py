@@ -145,6 +145,7 @@ class Engine:
             begins = not timing
             if perf is not None:
                 self._draft = perf["which"].lower() == "draft"
+                self._open = self._start = None  # an engine without task ids
             elif _time(row, {} if self._draft else timing):
                 talk = True
                 first, last = (number if begins else first), number
