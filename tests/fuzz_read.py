@@ -216,9 +216,11 @@ def in_two_goes(data: bytes, rng: random.Random, found: tuple[Request, ...]) -> 
 def in_two_files(data: bytes, rng: random.Random, found: tuple[Request, ...]) -> None:
     """A log cut by rotation at any byte gives the same requests; ids may change with the marks of repeated records."""
     whole = digest_chunks([data], FIRST)
-    if len(whole.forms) > 1 or any(problem.kind == "impossible date" for problem in whole.problems):
-        return  # what a prefix means depends on the lines before it
+    if whole.forms != ("file",) or any(problem.kind == "impossible date" for problem in whole.problems):
+        return  # only such files are rotated; in others, what a prefix means depends on the lines before it
     at = rng.randrange(len(data) + 1)
+    if data[at : at + 2] == b"[2" and data[at - 1 : at] != b"\n":  # what is in the middle of a line would begin one
+        return
     one, other = digest_chunks([data[:at]], FIRST), digest_chunks([data[at:]], SECOND)
     if one.tail is None or (other.first_record == b"" and other.head is None):
         return
@@ -253,7 +255,7 @@ def run(minutes: float, seed: int, out: Path) -> int:
         rng = random.Random(f"{seed}/{number}")
         number += 1
         data = mutated(rng, logs)
-        began = time.monotonic()
+        began = time.process_time()
         why = ""
         try:
             check(data, rng)
@@ -261,7 +263,7 @@ def run(minutes: float, seed: int, out: Path) -> int:
             place = traceback.extract_tb(error.__traceback__)[-1]
             told = re.sub(r"\d+", "N", str(error).partition("\n")[0])[:60]
             why = f"{type(error).__name__}: {told} at {Path(place.filename).name}:{place.lineno}"
-        if not why and time.monotonic() - began > SLOW_S:
+        if not why and time.process_time() - began > SLOW_S:
             why = "slow"
         if why:
             failures[why] += 1

@@ -130,6 +130,9 @@ def test_utf16_is_told_by_its_mark_however_it_comes() -> None:
         ("an escaped backslash before the same letters", r'"\\ud83d"'),
         ("a number beyond 64 bits", "123456789012345678901234567890"),
         ("a number beyond a double", "1e999"),
+        ("a number of 5,000 digits", "9" * 5000),
+        ("a string of 5,000 digits", '"' + "9" * 5000 + '"'),
+        ("a long value with a number of 5,000 digits", '["' + "x" * 3000 + '", ' + "9" * 5000 + "]"),
         ("minus zero", "-0.0"),
         ("a control character", '"a\\u0000b"'),
         ("line separators", '"\\u2028\\u2029"'),
@@ -139,6 +142,7 @@ def test_utf16_is_told_by_its_mark_however_it_comes() -> None:
         ("an empty list", "[]"),
         ("a list in one line", '[{"type": "text", "text": "one line"}]'),
         ("deep nesting", "[" * 10_000 + "]" * 10_000),
+        ("nesting without end", "[" * 200_000 + "]" * 200_000),
         ("deep nesting of objects", '{"a":' * 10_000 + "1" + "}" * 10_000),
     ],
 )
