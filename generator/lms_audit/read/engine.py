@@ -61,7 +61,9 @@ END = re.compile(r"^FinishedProcessingPrompt")
 # [cache_wrapper][INFO]: Prompt cache: using 3797/4210 tokens from cache
 MLX_USING = re.compile(r"Prompt\scache:\susing\s(?P<cached>\d{1,12})/(?P<total>\d{1,12})\stokens\sfrom\scache")
 # [coordinator][INFO]: Prompt cache restore: cached_tokens=3797 uncached_tokens=412 …   (their sum is the prompt - 1)
-MLX_RESTORE = re.compile(r"Prompt\scache\srestore:\scached_tokens=(?P<cached>\d{1,12})\suncached_tokens=(?P<uncached>\d{1,12})")
+MLX_RESTORE = re.compile(
+    r"Prompt\scache\srestore:\scached_tokens=(?P<cached>\d{1,12})\suncached_tokens=(?P<uncached>\d{1,12})"
+)
 
 # 14:02:11 Done · input 48,213 · cached 1,024 · output 312 · TTFT 2.1s · 44.0 tok/s
 SUMMARY = re.compile(r"^(?:\d\d:\d\d:\d\d\s)?(?P<outcome>Done|Cancelled|Error)\s·\s(?P<rest>.+)$")
