@@ -39,7 +39,7 @@ _BASE_BYTES = (b"\xc3", b"\xc4", b"\xc5")
 _PART = re.compile("[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
 
 NO_WORD = (
-    "\u0080-\u00bf\u00d7\u00f7"  # Latin-1 signs
+    "\u0080-\u00bf\u00d7\u00f7\u1680"  # Latin-1 signs, the Ogham blank
     "\u2000-\u2bff\u2e00-\u2e7f"  # punctuation, arrows, box drawing, symbols
     "\u3000-\u3004\u3008-\u3020\u3030"  # CJK punctuation
     "\ud800-\uf8ff\ufe00-\ufe6f\ufff0-\uffff"  # surrogates, private use, variation selectors, specials

@@ -5,7 +5,7 @@
   const LONGEST = 40;
   const DIVIDED = 80;
   const NO_WORD =
-    "\\u0080-\\u00bf\\u00d7\\u00f7\\u2000-\\u2bff\\u2e00-\\u2e7f\\u3000-\\u3004\\u3008-\\u3020\\u3030" +
+    "\\u0080-\\u00bf\\u00d7\\u00f7\\u1680\\u2000-\\u2bff\\u2e00-\\u2e7f\\u3000-\\u3004\\u3008-\\u3020\\u3030" +
     "\\ud800-\\uf8ff\\ufe00-\\ufe6f\\ufff0-\\uffff\\u{1f000}-\\u{1fbff}\\u{e0000}-\\u{10ffff}";
   const NO_SPACES =
     "\\u0e00-\\u0eff\\u1000-\\u109f\\u1780-\\u17ff\\u1100-\\u11ff\\ua960-\\ua97f\\uac00-\\ud7ff" +
