@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lms_audit.present import charts
+from lms_audit.present import charts, plots
 
 
 @pytest.fixture(scope="module")
@@ -14,15 +14,15 @@ def specs() -> dict[str, dict[str, object]]:
     return charts.specs()
 
 
-@pytest.mark.parametrize("kind", sorted(charts.PLANS))
+@pytest.mark.parametrize("kind", sorted(charts.DRAWINGS))
 def test_a_specification_is_valid_and_points_nowhere(kind: str, specs: dict[str, dict[str, object]]) -> None:
-    charts.PLANS[kind].make().to_dict()  # raises where Vega-Lite's schema does not allow it
+    charts.DRAWINGS[kind]().to_dict()  # raises where Vega-Lite's schema does not allow it
     text = json.dumps(specs[kind])
     assert "http" not in text
     assert '"name": "rows"' in text
 
 
-@pytest.mark.parametrize("kind", sorted(charts.PLANS))
+@pytest.mark.parametrize("kind", sorted(charts.DRAWINGS))
 def test_every_field_has_an_explicit_type(kind: str, specs: dict[str, dict[str, object]]) -> None:
     def channels(value: object, name: str = "") -> list[dict[str, object]]:
         if isinstance(value, list):
@@ -46,7 +46,7 @@ def test_a_chart_names_its_columns_once_and_shows_its_rows_as_a_table() -> None:
         {"tool": "read", "outcome": "ok", "n": 12, "rank": 0},
         {"tool": "edit", "outcome": "failed", "n": 1, "rank": 1},
     ]
-    made = charts.chart("tools", rows)
+    made = plots.chart("tools", rows)
     assert made.data == {
         "cols": ["tool", "outcome", "n", "rank"],
         "rows": [["read", "ok", 12, 0], ["edit", "failed", 1, 1]],
@@ -56,19 +56,19 @@ def test_a_chart_names_its_columns_once_and_shows_its_rows_as_a_table() -> None:
 
 
 def test_a_chart_whose_rows_stand_elsewhere_says_where() -> None:
-    made = charts.chart("session_times", [{"n": 1, "prompt": 2.0, "answer": None}], rows_are="the requests table below")
+    made = plots.chart("session_times", [{"n": 1, "prompt": 2.0, "answer": None}], rows_are="the requests table below")
     assert made.table == ()
     assert made.rows_are == "the requests table below"
 
 
 def test_an_unknown_value_is_no_zero() -> None:
-    made = charts.chart("times_over_time", [{"at": 0, "label": "a", "prompt": None, "answer": 2.5}])
+    made = plots.chart("times_over_time", [{"at": 0, "label": "a", "prompt": None, "answer": 2.5}])
     assert made.data["rows"][0][2] is None
     assert made.table == (("a", "–", "2.5"),)
 
 
 def test_a_wide_chart_has_a_column_for_each_kind_and_colours_for_all() -> None:
-    made = charts.wide_chart(
+    made = plots.wide_chart(
         "session_context", "n", [{"n": 1, "system": 4.0}, {"n": 2, "system": 4.0, "tool: x": 9.5}], "kind", "kb"
     )
     assert made.data == {
@@ -77,5 +77,9 @@ def test_a_wide_chart_has_a_column_for_each_kind_and_colours_for_all() -> None:
         "long": ["kind", "kb"],
     }
     assert made.head == ("Request", "system", "tool: x")
-    assert made.colours["system"] == charts.KINDS["system"]
-    assert made.colours["tool: x"] in charts.TOOL_COLOURS
+    assert made.colours["system"] == plots.KINDS["system"]
+    assert made.colours["tool: x"] in plots.TOOL_COLOURS
+
+
+def test_every_kind_of_chart_is_drawn_and_described() -> None:
+    assert list(charts.DRAWINGS) == list(plots.PLANS)

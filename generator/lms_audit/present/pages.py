@@ -20,6 +20,8 @@ from lms_audit.present.views.book import Book
 from lms_audit.present.views.documents import Held, documents
 from lms_audit.present.views.session import session_pages
 
+CHARTS = "assets/data/charts.js"
+
 
 class File(Struct, frozen=True):
     """A file of the docs tree."""
@@ -158,9 +160,11 @@ def tool_set_files(book: Book) -> Iterator[File]:
         yield File(view.data_path, view.data)
 
 
-def data_files(book: Book) -> Iterator[File]:
-    """What scripts share: chart specifications, the sessions for the sidebar, the rows of the two lists."""
-    yield File("assets/data/charts.js", f"lmsAudit.specs({json_text(charts.specs())});\n")
+def data_files(book: Book, reuse: Reuse) -> Iterator[File]:
+    """What scripts share: chart specifications, sessions for the sidebar, definitions, rows of the two lists."""
+    # altair takes half a second to load, and would say the same as last time
+    drawn = None if reuse.made_by_us(CHARTS) else f"lmsAudit.specs({json_text(charts.specs())});\n"
+    yield File(CHARTS, drawn)
     yield File("assets/data/sessions.js", f"lmsAudit.sessions({json_text(lists.index_data(book))});\n")
     yield File("assets/data/definitions.js", f"lmsAudit.definitions({json_text(evidence.definitions_data())});\n")
     yield File("data/sessions.js", rows.script(lists.session_rows(book)).decode("ascii"))

@@ -40,7 +40,8 @@ class Reuse:
     """The notes of the last build at hand, those of this one in the making."""
 
     def __init__(self, maker: str, last: Notes, exists: Callable[[str], bool]) -> None:
-        self._last = last.sessions if maker and last.maker == maker else {}
+        self._same_maker = bool(maker) and last.maker == maker
+        self._last = last.sessions if self._same_maker else {}
         self._exists = exists
         self.notes = Notes(maker)
 
@@ -51,6 +52,10 @@ class Reuse:
             return None
         self.notes.sessions[session.id] = kept
         return kept
+
+    def made_by_us(self, path: str) -> bool:
+        """The file is there and was made by the same program, of which alone it depends."""
+        return self._same_maker and self._exists(path)
 
     def note(self, session: Session, kept: Kept) -> None:
         """Remember what was made."""

@@ -227,4 +227,4 @@ def _files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[int, int
     yield from hub_files(book)
     yield from tool_set_files(book)
     yield from session_files(book, reuse, held)
-    yield from data_files(book)
+    yield from data_files(book, reuse)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lms_audit.analyse.report import Outcome
-from lms_audit.present.charts import Chart, chart
+from lms_audit.present.plots import Chart, chart
 from lms_audit.present.views.book import Book, slug
 from lms_audit.present.views.format import count
 from lms_audit.present.views.lists import SessionLine, session_line

@@ -13,7 +13,7 @@ from msgspec import Struct
 from lms_audit.analyse.figures import percentile, runs_model
 from lms_audit.analyse.report import Finding, Outcome, SpeedLaw, Table
 from lms_audit.model import Request
-from lms_audit.present.charts import Chart, chart
+from lms_audit.present.plots import Chart, chart
 from lms_audit.present.views.book import Book
 from lms_audit.present.views.format import Shown, clock, day, period, share, shown
 

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from lms_audit.analyse.worddiff import Change, word_diff
 from lms_audit.correlate.words import one_line
 from lms_audit.model import Key, Request, Role
-from lms_audit.present.charts import Chart
+from lms_audit.present.plots import Chart
 from lms_audit.present.views.book import Book, tool_set_path
 from lms_audit.present.views.contents import DIFF_CHARS, plain, shortened
 from lms_audit.present.views.format import NOT_LOGGED, count, share, size

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from lms_audit.model import Key, Kind, Request, Session
-from lms_audit.present.charts import Chart, chart, wide_chart
+from lms_audit.present.plots import Chart, chart, wide_chart
 from lms_audit.present.views.audit import PromptAudit, prompt_audit
 from lms_audit.present.views.book import Book, slug
 from lms_audit.present.views.conversation import Phase, Teller
