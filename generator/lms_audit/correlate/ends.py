@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lms_audit.correlate.binding import Doubt
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft, Run
 from lms_audit.correlate.engine_task import EngineTask
@@ -19,6 +20,10 @@ SAME_MOMENT_MS = 1000
 """So soon after its disconnect a request gets its finish line at the latest, unless its prompt has to be read first."""
 FRESH_MS = 2000
 """A request that has shown no sign of work for so long after its start has hardly ended."""
+UNLIKELY = -10.0
+"""A prediction that fits its request so badly was another's."""
+CONFUSED_MS = 60_000
+"""Predictions of so long before may have been given to the wrong request."""
 LINGER_MS = 10_000
 """How long after its disconnect a request may still get its finish line."""
 
@@ -339,8 +344,15 @@ class Ends(Course):
             return value - (3.0 if draft.run.closed and usage is None else 0.0)
 
         draft = self.choose(among, "only one in flight", "created second and tokens", score)
+        if draft is not None and score(draft) <= UNLIKELY:  # then its own has gone to another
+            before = [one for one in self.generating(event.tag) if one.run.predicted and self._just_answered(one, event)]
+            if before:
+                self.doubts.append(Doubt(draft, before))
         self._learn(draft, answer)
         return draft
+
+    def _just_answered(self, draft: Draft, event: ev.Prediction) -> bool:
+        return draft.run.answered_at is not None and event.at - draft.run.answered_at <= CONFUSED_MS
 
     def _task_of(self, usage: ev.Usage | None, among: Sequence[Draft]) -> EngineTask | None:
         """The engine task that wrote a prediction: the one with its numbers of tokens, else the one done first."""
@@ -372,10 +384,11 @@ class Ends(Course):
         """Seconds between a request's start and the one an answer says it was created in."""
         if draft.api is Api.LMSTUDIO_V0:  # there it is the second of the end
             return 0
-        start = (draft.running_at if draft.running_at is not None else draft.first_at) // 1000
+        # The line at the start, or, where a model had to be loaded first, the request line.
+        starts = {at // 1000 for at in (draft.running_at, draft.received_at) if at is not None} or {draft.first_at // 1000}
         if self.offset is not None:
-            return abs(start - created - self.offset)
-        return min((start - created) % QUARTER_HOUR, (created - start) % QUARTER_HOUR)
+            return min(abs(start - created - self.offset) for start in starts)
+        return min(min((start - created) % QUARTER_HOUR, (created - start) % QUARTER_HOUR) for start in starts)
 
     def _learn(self, draft: Draft | None, answer: ev.Answer | None) -> None:
         """Learns the zone from a prediction that only one request can have got."""

@@ -45,6 +45,8 @@ NOBODY = -20.0
 HOPELESS = -50.0
 """A task that fits so badly is not even that of a request without any other."""
 IMPOSSIBLE = -1000.0
+MEASURED = 1000
+"""After so many tokens it is known how long they are in this log."""
 FEW = 20
 """Some tokens more or less say nothing."""
 
@@ -333,7 +335,9 @@ class Tasks:
         if tokens * SPARSE < written and not draft.media:
             return 3 * HOPELESS if tokens * 5 * SPARSE < written else -30.0
         off = _off(tokens, _template(prompt) + written / per_token)
-        return max(-10.0, -(1.5 if draft.truncated or draft.media else 8) * off)
+        if draft.truncated or draft.media:
+            return max(-10.0, -1.5 * off)
+        return max(-10.0, -(8.0 if self._tokens > MEASURED else 3.0) * off)
 
     def _fit_slot(self, task: EngineTask, draft: Draft, earlier: EngineTask | None) -> float:
         """A conversation goes on in the slot that has most of it, if that slot is free, and finds no more there."""
