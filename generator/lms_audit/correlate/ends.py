@@ -88,6 +88,10 @@ class Ends(Course):
             stream = self.streams[chat]
         working = self.working(event.tag, stream=True)
         among = [draft for draft in working if not draft.run.has_packets]
+        if (event.answer.object or "").startswith("chat.completion"):
+            chats = [draft for draft in working if draft.api in (None, Api.CHAT, Api.LMSTUDIO_V0)]
+            working = chats or working
+            among = [draft for draft in among if draft in working]
         if among:
             owner = self._asked_for(among, stream.answer.usage)
             if owner is None and len(among) == len(working) == 1:
