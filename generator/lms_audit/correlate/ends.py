@@ -349,7 +349,9 @@ class Ends(Course):
 
         draft = self.choose(among, "only one in flight", "created second and tokens", score)
         if draft is not None and score(draft) <= UNLIKELY:  # then its own has gone to another
-            before = [one for one in self.generating(event.tag) if one.run.predicted and self._just_answered(one, event)]
+            before = [
+                one for one in self.generating(event.tag) if one.run.predicted and self._just_answered(one, event)
+            ]
             if before:
                 self.doubts.append(Doubt(draft, before))
         self._learn(draft, answer)
@@ -389,7 +391,9 @@ class Ends(Course):
         if draft.api is Api.LMSTUDIO_V0:  # there it is the second of the end
             return 0
         # The line at the start, or, where a model had to be loaded first, the request line.
-        starts = {at // 1000 for at in (draft.running_at, draft.received_at) if at is not None} or {draft.first_at // 1000}
+        starts = {at // 1000 for at in (draft.running_at, draft.received_at) if at is not None} or {
+            draft.first_at // 1000
+        }
         if self.offset is not None:
             return min(abs(start - created - self.offset) for start in starts)
         return min(min((start - created) % QUARTER_HOUR, (created - start) % QUARTER_HOUR) for start in starts)
