@@ -261,7 +261,8 @@ class LmStudio:
             self._fail(truth, tag, post.template_error)
             return None
         prompt_tokens = sum(item.tokens for item in post.prompt)
-        yield 3.0 + prompt_tokens / 5000
+        if model.dialect != "inprocess":  # there they queue up as they come
+            yield 3.0 + prompt_tokens / 5000
         yield from _turn(engine)
         if gone.done and model.dialect == "inprocess":  # nothing was begun for it
             engine.pass_on()

@@ -178,7 +178,7 @@ class Binding:
         else:
             likely[0].prove("slot and task")
             if several:
-                likely[0].prove("prompt size and slot")
+                likely[0].prove("order of a serial engine" if task.block else "prompt size and slot")
             else:
                 self.tasks.know(task)
             if not task.doubtful:

@@ -27,6 +27,10 @@ class Course(Engines):
         among = [draft for draft in self.working(event.tag, event.stream) if draft.run.first_token_at is None]
         if not among:  # 0.2 has no running line
             among = [draft for draft in tagged(self.in_flight(), event.tag) if draft.stream is event.stream]
+        block = self.tasks.block
+        if block is not None and not block.timed:
+            block.stream = event.stream
+            among = [draft for draft in among if draft in (block.owner, *block.candidates)] or among
         draft = self.choose(among, "only one at work")
         if draft is not None:
             draft.run.first_token_at = event.at

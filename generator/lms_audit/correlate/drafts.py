@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from lms_audit.correlate.engine_task import EngineTask, Note
 from lms_audit.model import Api, LineRange, Millis, Prompt, Status, TimelineEvent
-from lms_audit.read.events import Answer, PromptCount, Summary
+from lms_audit.read.events import Answer, Summary
 
 GENERATION = {
     "/v1/chat/completions": Api.CHAT,
@@ -55,7 +55,6 @@ class Run:
         """First and last progress line, the last percentage, and how many lines there were."""
         self.progress_shared = False
         """Progress lines came while another request of the model was at work: they measure nothing."""
-        self.begin_at: Millis | None = None
         self.finished_at: Millis | None = None
         self.answered_at: Millis | None = None
         """Time of the prediction."""
@@ -72,7 +71,6 @@ class Run:
         self.accumulated: str | None = None
         self.calls_line: str | None = None
         self.tasks: list[EngineTask] = []
-        self.counts: list[PromptCount] = []
         self.summary: Summary | None = None
         self.thinking_ms: float | None = None
         self.redacted = False

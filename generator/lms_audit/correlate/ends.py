@@ -8,9 +8,8 @@ from lms_audit.correlate.binding import Doubt
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft, Run
 from lms_audit.correlate.engine_task import EngineTask
-from lms_audit.correlate.engines import begun
 from lms_audit.correlate.tasks import SURE
-from lms_audit.model import Api
+from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
 from lms_audit.read.fold import join_answers
 from lms_audit.read.join import Stretch
@@ -257,8 +256,8 @@ class Ends(Course):
         at_work = self.tasks.at_work_for
         cut = [draft for draft in self._left_open(event.tag) if not _never_ran(draft)]
         left = [draft for draft in cut if draft.run.disconnected_at is not None]
-        if self.serial and begun(left):
-            return not begun(among)
+        if any(self._is_for(task, left, event.at) for task in self.tasks.ending):
+            return True
         recently = any(event.at - (draft.run.ended_at or 0) <= LINGER_MS for draft in cut)
         if recently and at_work(among) >= len(among):
             return True
@@ -266,6 +265,11 @@ class Ends(Course):
         busy = [draft for draft in among if draft not in fresh]
         ago = min((event.at - (draft.run.disconnected_at or 0) for draft in left), default=LINGER_MS + 1)
         return ago <= SAME_MOMENT_MS or (ago <= LINGER_MS and at_work(busy) >= len(busy))
+
+    def _is_for(self, task: EngineTask, left: Sequence[Draft], at: Millis) -> bool:
+        """Whether a task that has just been done can only be that of a request whose client has left."""
+        whose = [task.owner] if task.owner is not None else task.candidates
+        return all(draft in left for draft in whose) and at - task.notes[-1].at <= LINGER_MS
 
     def _lingering(self, event: ev.Finished) -> bool:
         """The finish line of a request that an error or its client has ended before."""
@@ -432,8 +436,7 @@ def _never_ran(draft: Draft) -> bool:
 
 def _shows_work(draft: Draft) -> bool:
     run = draft.run
-    seen = run.tasks or run.counts or run.has_packets or run.progress is not None
-    return bool(seen) or run.begin_at is not None or run.first_token_at is not None
+    return bool(run.tasks or run.has_packets) or run.progress is not None or run.first_token_at is not None
 
 
 def same_tokens(task: EngineTask, usage: ev.Usage) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 from lms_audit.correlate.binding import Binding, Doubt
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
@@ -63,7 +61,7 @@ class Engines(Binding):
         """A timing block, or a part of one."""
         task = self.tasks.find(event) if event.slot is not None else self.tasks.open_block()
         if task is None and event.slot is None:
-            self._serial_timing(event)
+            self._block_timing(event)
             return
         if task is None:
             task = self.tasks.start(event, self._ready(event.tag))
@@ -203,36 +201,31 @@ class Engines(Binding):
 
     # -- engines without task ids
 
-    def _serial_timing(self, event: ev.Timing) -> None:
+    def _block(self, *, over: bool) -> EngineTask:
+        """What an engine of 0.3 has at work: one prompt at a time. ``over``: it is done with the one before."""
         self.serial = True
-        owner = self._serial(lambda draft: draft.task is None or not draft.task.whole)
-        if owner is None:
-            self.found.unbound_tasks += 1
-            return
-        task = owner.task
-        if task is None:
-            task = EngineTask(None, None)
-            self.tasks.give(task, owner)
-        task.add(event)
-        self.note(task, event, "engine timing", _timing_detail(event))
+        block = self.tasks.block
+        if block is None or over:
+            ready = self._ready(None) or self._late()
+            block = self.tasks.start_block(ready)
+        return block
 
-    def _serial(self, wants: Callable[[Draft], bool]) -> Draft | None:
-        """Engines without task ids work on one request at a time, the oldest; late lines belong to one just ended."""
-        working = self.working(None)
-        if not begun(working):  # it may still be busy with the prompt of one whose client has left
-            left = [draft for draft in begun(self.recent) if _left_early(draft) and wants(draft)]
-            if left:
-                return left[0]
-        working = [draft for draft in working if wants(draft)]
-        if working:
-            return working[0]
+    def _late(self) -> list[Draft]:
+        """Requests that have just ended and whose engine has told nothing yet."""
         now = max((draft.last_at for draft in self.recent), default=0)
-        ended = [
+        return [
             draft
             for draft in self.recent
-            if draft.generates and draft.run.closed and wants(draft) and draft.last_at >= now - HANGUP_MS
-        ]
-        return ended[-1] if ended else None
+            if draft.generates and draft.run.closed and not draft.run.tasks and draft.last_at >= now - HANGUP_MS
+        ][-1:]
+
+    def _block_timing(self, event: ev.Timing) -> None:
+        block = self.tasks.block
+        block = self._block(over=block is not None and block.whole)
+        block.add(event)
+        self.note(block, event, "engine timing", _timing_detail(event))
+        if block.eval_ms is not None:
+            self.tasks.done(block)
 
     def prompt_count(self, event: ev.PromptCount) -> None:
         """The size of a prompt, from an engine without task ids."""
@@ -244,11 +237,10 @@ class Engines(Binding):
                 task.candidates[0].prove("only one at work")
                 self.tasks.give(task, task.candidates[0])
             return
-        self.serial = True
-        owner = self._serial(lambda draft: (draft.task is None or not draft.task.timed) and not _told(draft, event))
-        if owner is not None:
-            owner.run.counts.append(event)
-            self.note(owner.run, event, "prompt size", _count_detail(event))
+        block = self.tasks.block
+        block = self._block(over=block is not None and (block.timed or block.counts(event)))
+        block.count(event)
+        self.note(block, event, "prompt size", _count_detail(event))
 
     def settle_nameless(self, draft: Draft, usage: ev.Usage | None) -> None:
         """An answer's usage tells which of the prompts read without an id was its."""
@@ -264,47 +256,24 @@ class Engines(Binding):
 
     def prompt_step(self, event: ev.PromptStep) -> None:
         """0.3: a prompt begins to be read, or has been."""
-        self.serial = True
-        owner = self._serial(
-            lambda draft: (draft.task is None or not draft.task.timed) and not (event.begin and _left_begun(draft))
-        )
-        if owner is not None:
-            if event.begin and owner.run.begin_at is None:
-                owner.run.begin_at = event.at
-            self.note(owner.run, event, "prompt processing", "begins" if event.begin else "done")
+        block = self.tasks.block
+        begun = block is not None and block.launched_at is not None
+        block = self._block(over=block is not None and event.begin and (begun or block.timed))
+        if event.begin:
+            block.launched_at = event.at
+        self.note(block, event, "prompt processing", "begins" if event.begin else "done")
 
     def summary(self, event: ev.Summary) -> None:
         """Splash's account of a request."""
-        owner = self._serial(lambda draft: draft.run.summary is None)
-        if owner is None:
+        working = [draft for draft in self.working(None) if draft.run.summary is None]
+        among = working[:1] or [draft for draft in self._late() if draft.run.summary is None]
+        if not among:
             return
-        run = owner.run
+        run = among[0].run
         run.summary = event
         if run.failed_at is None and event.outcome == "error" and event.error:
             run.errors.append(event.error)
         self.note(run, event, "engine summary", event.outcome)
-
-
-def begun(drafts: Iterable[Draft]) -> list[Draft]:
-    """Those whose prompt an engine without task ids has begun to read."""
-    return [draft for draft in drafts if draft.run.counts or draft.run.begin_at is not None]
-
-
-def _left_early(draft: Draft) -> bool:
-    run = draft.run
-    return run.closed and run.disconnected_at is not None and run.finished_at is None and not run.predicted
-
-
-def _left_begun(draft: Draft) -> bool:
-    return draft.run.closed and draft.run.begin_at is not None
-
-
-def _told(draft: Draft, event: ev.PromptCount) -> bool:
-    """It is over and has had a line of this kind: another one speaks of the next request."""
-    if not draft.run.closed:
-        return False
-    kinds = [name for name in ("total", "evaluated", "context", "cached") if getattr(event, name) is not None]
-    return any(getattr(count, name) is not None for count in draft.run.counts for name in kinds)
 
 
 def _ended_well(draft: Draft) -> bool | None:

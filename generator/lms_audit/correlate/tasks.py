@@ -30,6 +30,8 @@ SUPPOSED = 100
 """So many tokens must have been measured to count as much as the supposed ``BYTES_PER_TOKEN``."""
 OUT_OF_ORDER = 1.5
 """At most so unlikely is it that a task was launched out of its turn: requests that wait together may overtake."""
+OUT_OF_TURN = 6.0
+"""And where an engine takes one request at a time, in order of arrival."""
 SPARSE = 12
 """A text has a token for so many bytes of its JSON at least."""
 FRAME, FRAME_EACH = 100, 70
@@ -74,6 +76,8 @@ class Tasks:
         self._nearly: dict[int, EngineTask] = {}
         """Node of all but a prompt's last message -> the task that read it."""
         self._bytes = self._tokens = self._nameless = 0
+        self.block: EngineTask | None = None
+        """The prompt that an engine without ids, which takes one at a time, has at work."""
 
     # -- which task a line is about
 
@@ -144,16 +148,26 @@ class Tasks:
                 for task in self._live.pop(key):
                     self._drop(task)
 
-    def start_nameless(self, event: ev.PromptCount, candidates: Sequence[Draft]) -> EngineTask:
-        """A task of an engine that tells no ids, only the size of each prompt it begins to read."""
+    def start_block(self, candidates: Sequence[Draft]) -> EngineTask:
+        """A task of an engine that tells no ids and takes one prompt at a time."""
+        task = self.block = EngineTask(None, None)
+        task.block = True
+        self._unnamed(task, candidates)
+        return task
+
+    def _unnamed(self, task: EngineTask, candidates: Sequence[Draft]) -> None:
         self._nameless += 1
-        task = EngineTask(None, None)
-        task.tag, task.launched_at = event.tag, event.at
-        task.prompt_tokens, task.cache_tokens = event.total, event.cached
         self._live[0, -1, -self._nameless] = [task]
         if candidates:
             task.candidates = list(candidates)
             self.undecided.append(task)
+
+    def start_nameless(self, event: ev.PromptCount, candidates: Sequence[Draft]) -> EngineTask:
+        """A task of an engine that tells no ids, only the size of each prompt it begins to read."""
+        task = EngineTask(None, None)
+        task.tag, task.launched_at = event.tag, event.at
+        task.prompt_tokens, task.cache_tokens = event.total, event.cached
+        self._unnamed(task, candidates)
         return task
 
     def forget(self) -> None:
@@ -269,7 +283,8 @@ class Tasks:
         order = {number: rank for rank, (number, _) in enumerate(drafts)}
 
         def score(rank: int, one: EngineTask, draft: Draft) -> float:
-            value = self.fit(one, draft) - min(abs(rank - order[draft.number]), OUT_OF_ORDER)
+            off = abs(rank - order[draft.number])
+            value = self.fit(one, draft) - (OUT_OF_TURN * off if one.block else min(off, OUT_OF_ORDER))
             return value + (bonus(draft) if one is task and bonus is not None else 0.0)
 
         table = [
@@ -300,6 +315,8 @@ class Tasks:
     def fit(self, task: EngineTask, draft: Draft) -> float:
         """How well a task fits a draft; only differences mean anything."""
         if task.tag is not None and draft.tag is not None and task.tag != draft.tag:
+            return IMPOSSIBLE
+        if task.stream is not None and draft.stream is not None and task.stream is not draft.stream:
             return IMPOSSIBLE
         other_model = task.guess is not None and draft.tag is not None and task.guess != draft.tag
         return self._fit(task, draft) - (8.0 if other_model else 0.0)

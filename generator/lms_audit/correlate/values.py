@@ -145,14 +145,7 @@ def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status
     usage = _usage(draft, answer, status)
     stats = answer.stats if answer is not None and answer.stats is not None else Stats()
     engine, summary = draft.task, draft.run.summary
-    totals = [count.total for count in draft.run.counts if count.total is not None]
-    total = (
-        engine.prompt_tokens
-        if engine is not None and engine.prompt_tokens is not None
-        else totals[-1]
-        if totals
-        else None
-    )
+    total = engine.prompt_tokens if engine is not None else None
     summary_input = summary.input if summary is not None else None
     values.take(
         "input_tokens",
@@ -170,23 +163,17 @@ def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status
     )
     values.take("reasoning_tokens", (usage.reasoning, Source.USAGE), (stats.reasoning, Source.STATS))
     evaluated = engine.evaluated if engine is not None else None
-    if evaluated is None:
-        evaluated = next((count.evaluated for count in reversed(draft.run.counts) if count.evaluated is not None), None)
     known_input = total if total is not None else usage.input
     cached = max(known_input - evaluated, 0) if known_input is not None and evaluated is not None else None
-    logged = next((count.cached for count in reversed(draft.run.counts) if count.cached is not None), None)
     values.take(
         "cached_tokens",
         (cached, Source.ENGINE),
-        (logged, Source.ENGINE),
         (engine.cache_tokens if engine is not None else None, Source.ENGINE),
         (summary.cached if summary is not None else None, Source.ENGINE),
         (usage.cached, Source.USAGE),
     )
     values.take("evaluated_tokens", (evaluated, Source.ENGINE))
-    contexts = [count.context for count in draft.run.counts if count.context is not None]
-    slot = engine.context if engine is not None else None
-    values.take("context_length", (slot, Source.ENGINE), (contexts[-1] if contexts else None, Source.ENGINE))
+    values.take("context_length", (engine.context if engine is not None else None, Source.ENGINE))
     accepted = engine.draft_accepted if engine is not None else None
     generated = engine.draft_generated if engine is not None else None
     values.take("draft_accepted", (accepted, Source.ENGINE), (stats.draft_accepted, Source.STATS))
@@ -217,9 +204,7 @@ def _times(values: _Values, draft: Draft, answer: Answer | None) -> None:
         (_span(start, draft.run.first_token_at), Source.CLOCK),
     )
     values.take("elapsed_ms", (_span(start, end), Source.CLOCK))
-    launched = next(
-        (engine.launched_at for engine in draft.run.tasks if engine.launched_at is not None), draft.run.begin_at
-    )
+    launched = next((engine.launched_at for engine in draft.run.tasks if engine.launched_at is not None), None)
     values.take("queue_ms", (_span(draft.running_at, launched), Source.CLOCK))
     values.take("thinking_ms", (draft.run.thinking_ms, Source.STATS))
     output = values.values["output_tokens"]
