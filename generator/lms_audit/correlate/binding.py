@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from lms_audit.correlate.conversation import PromptTree
 from lms_audit.correlate.drafts import Draft, Run
 from lms_audit.correlate.engine_task import EngineTask, Note
+from lms_audit.correlate.parts import End, Hangup, PacketStream
 from lms_audit.correlate.tasks import SURE, Tasks
 from lms_audit.model import Api, Millis, ModelLoad
 from lms_audit.read import events as ev
@@ -117,7 +118,7 @@ class Binding:
 
     def note(
         self,
-        to: Draft | Run | EngineTask,
+        to: Draft | Run | EngineTask | PacketStream | End | Hangup,
         event: ev.Event,
         name: str,
         detail: str = "",
@@ -131,8 +132,10 @@ class Binding:
             heirs = [to]
         elif isinstance(to, Run):
             heirs = [to.draft]
+        elif isinstance(to, End | Hangup):
+            heirs = []
         else:
-            heirs = [to.run.draft] if to.run is not None else to.candidates
+            heirs = [to.run.draft] if to.run is not None else to.candidates if isinstance(to, EngineTask) else []
         for draft in heirs:
             draft.last_at = max(draft.last_at, event.at)
 

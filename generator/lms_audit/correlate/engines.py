@@ -5,6 +5,7 @@ from __future__ import annotations
 from lms_audit.correlate.binding import Binding, Doubt
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.parts import Hangup
 from lms_audit.model import Millis
 from lms_audit.read import events as ev
 
@@ -16,22 +17,14 @@ FEW_ENDS = 3
 """After so many ends without one, closed connections are no habit of a log's clients."""
 
 
-class Hangup:
-    """A disconnect while several requests were in flight: the line names nobody."""
-
-    def __init__(self, event: ev.Disconnected, drafts: list[Draft], *, weak: bool) -> None:
-        self.event = event
-        self.drafts = drafts
-        self.weak = weak
-        """A request had just ended, and its client may have closed the connection, as clients do."""
-
-
 class Engines(Binding):
     """Binds what engines say."""
 
     def __init__(self) -> None:
         super().__init__()
         self.hangups: list[Hangup] = []
+        self.left: list[Hangup] = []
+        """All of them."""
         self.ends = self.closes = 0
         """Requests that have ended, and how many of their clients closed the connection afterwards."""
         self.failing: tuple[Draft, Millis] | None = None
@@ -80,18 +73,24 @@ class Engines(Binding):
         """A client has closed its connection; after the end of its request that is normal."""
         flying = self.in_flight()
         ended = [draft for draft in self.recent if self._just_ended(draft, event.at)]
+        hangup = Hangup(event, (self.number, event.line), flying, ended)
+        self.left.append(hangup)
         if ended and (not flying or self.closes or self.ends <= FEW_ENDS):
             self.closes += not flying
-            ended[-1].run.hung_up = True
-            self.note(ended[-1].run, event, "disconnected", "after its end")
+            self._hang_up(ended[-1], hangup)
         else:
-            ended = []  # the clients of this log do not close their connections so
-        if not ended and len(flying) == 1:
+            hangup.ended = []  # the clients of this log do not close their connections so
+        if not hangup.ended and len(flying) == 1:
             flying[0].prove("only one in flight")
-            self.cancel(flying[0], event.at, event)
+            self.cancel(flying[0], hangup)
         elif flying:
-            self.hangups.append(Hangup(event, flying, weak=bool(ended)))
+            self.hangups.append(hangup)
             self._all_left(flying)
+
+    def _hang_up(self, draft: Draft, hangup: Hangup) -> None:
+        """It was this one whose client has left."""
+        draft.run.hangup, hangup.owner = hangup, draft
+        self.note(hangup, hangup.event, "disconnected", "after its end" if draft.run.hung_up else "")
 
     def _all_left(self, flying: list[Draft]) -> None:
         """As many clients have left as there are requests in flight."""
@@ -101,26 +100,25 @@ class Engines(Binding):
         self.hangups = [hangup for hangup in self.hangups if hangup not in same]
         for draft, hangup in zip(list(flying), same, strict=False):
             draft.prove("as many disconnects as requests in flight")
-            self.cancel(draft, hangup.event.at, hangup.event)
+            self.cancel(draft, hangup)
 
     def _just_ended(self, draft: Draft, at: Millis) -> bool:
         run = draft.run
         ended_at = run.ended_at
-        if not draft.generates or run.hung_up or run.disconnected_at is not None or ended_at is None:
+        if not draft.generates or run.hangup is not None or ended_at is None:
             return False
         return 0 <= at - ended_at <= HANGUP_MS
 
-    def cancel(self, draft: Draft, at: Millis, event: ev.Event) -> None:
+    def cancel(self, draft: Draft, hangup: Hangup) -> None:
         """A request's client has left before its end."""
         if draft.run.closed:
             return
-        draft.run.disconnected_at = at
-        self.note(draft.run, event, "disconnected")
+        self._hang_up(draft, hangup)
         self.close(draft)
-        self.hangups = [hangup for hangup in self.hangups if draft not in hangup.drafts or hangup.event.at != at]
-        for hangup in self.hangups:
-            if draft in hangup.drafts:
-                hangup.drafts.remove(draft)
+        self.hangups = [other for other in self.hangups if draft not in other.drafts or other.at != hangup.at]
+        for other in self.hangups:
+            if draft in other.drafts:
+                other.drafts.remove(draft)
 
     def _hangup_of(self, draft: Draft) -> Hangup | None:
         return next((hangup for hangup in self.hangups if draft in hangup.drafts), None)
@@ -151,9 +149,9 @@ class Engines(Binding):
         owner.prove("slot and task")
         if hangup is not None:
             self.hangups.remove(hangup)
-            self.cancel(owner, hangup.event.at, hangup.event)
+            self.cancel(owner, hangup)
         elif event is not None:
-            self.cancel(owner, event.at, event)
+            self.cancel(owner, Hangup(event, (self.number, event.line), [owner], []))
 
     def end_hangups(self, draft: Draft, at: Millis) -> None:
         """A request has come to its end: was it the one whose client had left? Called before it is closed."""
@@ -168,17 +166,13 @@ class Engines(Binding):
             elif proof is False:
                 self.hangups.remove(hangup)
                 draft.prove("its packets have no end")
-                self._was_cancelled(draft, hangup)
-            elif not hangup.weak and at - hangup.event.at <= HANGUP_MS:
+                self._hang_up(draft, hangup)
+            elif not hangup.weak and at - hangup.at <= HANGUP_MS:
                 self.hangups.remove(hangup)
-                self._was_cancelled(draft, hangup)
+                self._hang_up(draft, hangup)
                 if not self.serial:  # there only one is at work, and stops at once
                     self.doubts.append(Doubt(draft, hangup.drafts))
                 return
-
-    def _was_cancelled(self, draft: Draft, hangup: Hangup) -> None:
-        draft.run.disconnected_at = hangup.event.at
-        self.note(draft.run, hangup.event, "disconnected")
 
     def _only_one_left(self, hangup: Hangup) -> None:
         if len(hangup.drafts) != 1 or hangup.weak:
@@ -188,9 +182,9 @@ class Engines(Binding):
         left.prove("all others ended well")
         left.run.presumed = True
         if left.run.closed:
-            self._was_cancelled(left, hangup)
+            self._hang_up(left, hangup)
         else:
-            self.cancel(left, hangup.event.at, hangup.event)
+            self.cancel(left, hangup)
 
     def finish_hangups(self) -> None:
         """The end of the log: who had left of those that have no good end?"""
@@ -281,8 +275,7 @@ def _ended_well(draft: Draft) -> bool | None:
     run = draft.run
     if run.task is not None and run.task.eval_ms is not None and run.task.slot is not None:
         return True  # engines without slots tell the times of cancelled requests too
-    reasons = [answer.finish_reason for answer in run.answers]
-    if any(reasons):
+    if run.answer is not None and run.answer.finish_reason is not None:
         return True
     return False if run.has_packets else None
 

@@ -15,7 +15,6 @@ from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.words import CUT_MARK
 from lms_audit.model import Api, Json, Kind, Request, ResponseSource, Source, Status, ToolCall
 from lms_audit.read.events import Answer, AnswerCall, Stats, Usage
-from lms_audit.read.fold import join_answers
 from lms_audit.read.payload import decode
 
 MIN_SPAN_MS = 2000
@@ -56,7 +55,8 @@ def _ids(drafts: tuple[Draft, ...]) -> list[str]:
     for draft in drafts:
         prompt = draft.prompt
         said = (prompt.count, prompt.size, prompt.system, prompt.tools, prompt.params) if prompt is not None else None
-        chat = next((answer.chat_id for answer in draft.run.answers if answer.chat_id), None) if said is None else None
+        answer = draft.run.answer if said is None else None
+        chat = answer.chat_id if answer is not None else None
         text = repr((draft.first_at, draft.method, draft.path, draft.requested_model, said, chat))
         name = blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
         count = seen[name] = seen.get(name, 0) + 1
@@ -66,14 +66,15 @@ def _ids(drafts: tuple[Draft, ...]) -> list[str]:
 
 def _request(draft: Draft, ids: list[str]) -> Request:
     run = draft.run
-    answer = join_answers(run.answers) if run.answers else None
+    answer = run.answer
     status = draft.status()
     values = _Values()
     _tokens(values, draft, answer, status)
     _times(values, draft, answer)
     text, source = _text(draft, answer)
     calls = tool_calls(answer.calls) if answer is not None else ()
-    told = _calls_of_line(run.calls_line) if answer is None or not answer.complete else None
+    calls_line = run.end.calls_line if run.end is not None and run.end.calls_line is not None else run.calls_line
+    told = _calls_of_line(calls_line) if answer is None or not answer.complete else None
     if told is not None:
         calls = told
     if calls:
@@ -106,7 +107,7 @@ def _request(draft: Draft, ids: list[str]) -> Request:
         chat_id=answer.chat_id if answer is not None else None,
         errors=tuple(dict.fromkeys(run.errors)),
         truncated_by_log=draft.truncated,
-        redacted=draft.redacted or run.redacted,
+        redacted=draft.redacted or run.redacted or (run.end is not None and run.end.redacted),
         source=draft.source(),
         prompt=draft.prompt,
         evidence=tuple(draft.evidence),
