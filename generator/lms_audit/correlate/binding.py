@@ -201,9 +201,9 @@ class Binding:
             return
         for doubt in self.doubts:
             pair = (doubt.chosen, *doubt.others)
-            if before.owner not in pair or self.tasks.continues(draft.prompt.node, before.owner):
+            if before.owner not in pair or self.tasks.sizes.continues(draft.prompt.node, before.owner):
                 continue
-            heirs = [one for one in pair if self.tasks.continues(draft.prompt.node, one)]
+            heirs = [one for one in pair if self.tasks.sizes.continues(draft.prompt.node, one)]
             if len(heirs) == 1:
                 self.swap(before.owner, heirs[0])
                 heirs[0].prove("cache of its slot")
@@ -228,7 +228,7 @@ class Binding:
     def continued(self, node: int) -> None:
         """A request with this prompt has come: those whose conversation it continues have ended."""
         for draft in self.recent:
-            if not self.tasks.continues(node, draft):
+            if not self.tasks.sizes.continues(node, draft):
                 continue
             if not draft.run.closed:
                 self._must_have_ended(draft)
