@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from lms_audit.correlate.conversation import PromptTree
 from lms_audit.correlate.drafts import Draft, Run
 from lms_audit.correlate.engine_task import EngineTask, Note
+from lms_audit.correlate.parts import End, Hangup, PacketStream
 from lms_audit.correlate.tasks import SURE, Tasks
 from lms_audit.model import Api, Millis, ModelLoad
 from lms_audit.read import events as ev
@@ -117,7 +118,7 @@ class Binding:
 
     def note(
         self,
-        to: Draft | Run | EngineTask,
+        to: Draft | Run | EngineTask | PacketStream | End | Hangup,
         event: ev.Event,
         name: str,
         detail: str = "",
@@ -131,8 +132,10 @@ class Binding:
             heirs = [to]
         elif isinstance(to, Run):
             heirs = [to.draft]
+        elif isinstance(to, End | Hangup):
+            heirs = []
         else:
-            heirs = [to.run.draft] if to.run is not None else to.candidates
+            heirs = [to.run.draft] if to.run is not None else to.candidates if isinstance(to, EngineTask) else []
         for draft in heirs:
             draft.last_at = max(draft.last_at, event.at)
 
@@ -178,7 +181,7 @@ class Binding:
         else:
             likely[0].prove("slot and task")
             if several:
-                likely[0].prove("prompt size and slot")
+                likely[0].prove("order of a serial engine" if task.block else "prompt size and slot")
             else:
                 self.tasks.know(task)
             if not task.doubtful:
@@ -198,9 +201,9 @@ class Binding:
             return
         for doubt in self.doubts:
             pair = (doubt.chosen, *doubt.others)
-            if before.owner not in pair or self.tasks.continues(draft.prompt.node, before.owner):
+            if before.owner not in pair or self.tasks.sizes.continues(draft.prompt.node, before.owner):
                 continue
-            heirs = [one for one in pair if self.tasks.continues(draft.prompt.node, one)]
+            heirs = [one for one in pair if self.tasks.sizes.continues(draft.prompt.node, one)]
             if len(heirs) == 1:
                 self.swap(before.owner, heirs[0])
                 heirs[0].prove("cache of its slot")
@@ -225,7 +228,7 @@ class Binding:
     def continued(self, node: int) -> None:
         """A request with this prompt has come: those whose conversation it continues have ended."""
         for draft in self.recent:
-            if not self.tasks.continues(node, draft):
+            if not self.tasks.sizes.continues(node, draft):
                 continue
             if not draft.run.closed:
                 self._must_have_ended(draft)

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from lms_audit.correlate.binding import Doubt
 from lms_audit.correlate.course import Course
-from lms_audit.correlate.drafts import Draft, Run
+from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
-from lms_audit.correlate.engines import begun
+from lms_audit.correlate.parts import End, PacketStream
 from lms_audit.correlate.tasks import SURE
-from lms_audit.model import Api
+from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
-from lms_audit.read.fold import join_answers
 from lms_audit.read.join import Stretch
 
 QUARTER_HOUR = 900
@@ -26,28 +25,6 @@ CONFUSED_MS = 60_000
 """Predictions of so long before may have been given to the wrong request."""
 LINGER_MS = 10_000
 """How long after its disconnect a request may still get its finish line."""
-
-
-class PacketStream:
-    """The packets of one chat id."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[ev.Packets, int, Stretch]] = []
-        """File by file, each with its stretch and that one's number."""
-        self.run: Run | None = None
-        self.among: list[Draft] = []
-        """Requests it may belong to."""
-
-    @property
-    def end(self) -> tuple[int, int]:
-        """Stretch and line of the last packet."""
-        event, number, _ = self.events[-1]
-        return number, event.end_line
-
-    @property
-    def answer(self) -> ev.Answer:
-        """What its packets say together."""
-        return join_answers([event.answer for event, _, _ in self.events])
 
 
 class Ends(Course):
@@ -147,11 +124,13 @@ class Ends(Course):
 
     def _bind(self, stream: PacketStream, draft: Draft) -> None:
         stream.run = draft.run
+        draft.run.stream = stream
         if stream in self.loose:
             self.loose.remove(stream)
         self.live.append(stream)
         for event, number, stretch in stream.events:
-            self._take_packets(draft.run, event, (number, stretch))
+            self.note(stream, event, "packets", f"{event.count} packets", (number, stretch))
+            draft.last_at = max(draft.last_at, event.last_at)
         self._set_right(draft, stream.answer.usage)
         self.settle_nameless(draft, stream.answer.usage)
         self._measure(draft, stream.answer.usage)
@@ -159,15 +138,6 @@ class Ends(Course):
     def _measure(self, draft: Draft, usage: ev.Usage | None) -> None:
         if not self.in_doubt(draft):
             self.tasks.learn(draft, usage)
-
-    def _take_packets(self, run: Run, event: ev.Packets, of: tuple[int, Stretch]) -> None:
-        run.has_packets = True
-        run.answers.append(event.answer)
-        run.tag = run.tag or event.tag
-        if run.first_token_at is None:
-            run.first_token_at = event.first_token_at
-        self.note(run, event, "packets", f"{event.count} packets", of)
-        run.draft.last_at = max(run.draft.last_at, event.last_at)
 
     def _stream_before(self) -> PacketStream | None:
         """The stream whose last packet stands nearest before this line, if it has said that it is done."""
@@ -191,13 +161,15 @@ class Ends(Course):
             draft = self._before_the_log(event)
         if draft is None:
             return
-        run = draft.run
-        run.finished_at = event.at
-        run.tag = event.tag or run.tag
-        self.note(run, event, "finished")
+        self._finish(draft, event)
         self._claim(draft)
         self.end_hangups(draft, event.at)
         self.close(draft)
+
+    def _finish(self, draft: Draft, event: ev.Finished) -> None:
+        draft.run.end = End(event, (self.number, event.line))
+        self.note(draft.run.end, event, "finished")
+        draft.last_at = max(draft.last_at, event.at)
 
     def _ended(self, event: ev.Finished) -> Draft | None:
         apis = (Api.MESSAGES,) if event.family == "messages" else (Api.CHAT, Api.RESPONSES, Api.COMPLETIONS)
@@ -257,8 +229,8 @@ class Ends(Course):
         at_work = self.tasks.at_work_for
         cut = [draft for draft in self._left_open(event.tag) if not _never_ran(draft)]
         left = [draft for draft in cut if draft.run.disconnected_at is not None]
-        if self.serial and begun(left):
-            return not begun(among)
+        if any(self._is_for(task, left, event.at) for task in self.tasks.ending):
+            return True
         recently = any(event.at - (draft.run.ended_at or 0) <= LINGER_MS for draft in cut)
         if recently and at_work(among) >= len(among):
             return True
@@ -266,6 +238,11 @@ class Ends(Course):
         busy = [draft for draft in among if draft not in fresh]
         ago = min((event.at - (draft.run.disconnected_at or 0) for draft in left), default=LINGER_MS + 1)
         return ago <= SAME_MOMENT_MS or (ago <= LINGER_MS and at_work(busy) >= len(busy))
+
+    def _is_for(self, task: EngineTask, left: Sequence[Draft], at: Millis) -> bool:
+        """Whether a task that has just been done can only be that of a request whose client has left."""
+        whose = [task.owner] if task.owner is not None else task.candidates
+        return all(draft in left for draft in whose) and at - task.notes[-1].at <= LINGER_MS
 
     def _lingering(self, event: ev.Finished) -> bool:
         """The finish line of a request that an error or its client has ended before."""
@@ -276,10 +253,8 @@ class Ends(Course):
         draft = self._by_task(near) or (near[0] if near else left[-1])
         run = draft.run
         if run.presumed and draft.task is not None and draft.task.timed:
-            run.disconnected_at = None  # it was not this one whose client had left
-        run.finished_at = event.at
-        run.tag = event.tag or run.tag
-        self.note(run, event, "finished")
+            run.hangup = None  # it was not this one whose client had left
+        self._finish(draft, event)
         return True
 
     def _before_the_log(self, event: ev.Finished) -> Draft | None:
@@ -302,14 +277,11 @@ class Ends(Course):
         if draft is None:
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")
-        run = draft.run
-        run.tag = event.tag or run.tag
-        run.answered_at = event.at
-        run.predicted = True
-        run.redacted = run.redacted or event.redacted
+        end = draft.run.end = End(event, (self.number, event.line), event.answer, whole=True)
+        end.redacted = event.redacted
         draft.stream = False
+        draft.last_at = max(draft.last_at, event.at)
         if event.answer is not None:
-            run.answers = [event.answer]
             if draft.api is None:
                 draft.api = _api_of(event.answer.object)
             self._set_right(draft, event.answer.usage)
@@ -317,8 +289,8 @@ class Ends(Course):
             self._measure(draft, event.answer.usage)
         line, _ = self.calls.pop(event.tag, (None, []))
         if line is not None:
-            self.take_calls(run, line)
-        self.note(run, event, "prediction")
+            self.take_calls(end, line)
+        self.note(end, event, "prediction")
         self._claim(draft)
         self.end_hangups(draft, event.at)
         self.close(draft)
@@ -417,7 +389,7 @@ class Ends(Course):
             if not same_tokens(other, usage) or other is task:
                 continue
             heir = other.owner
-            if heir is not None and heir.run.answers:
+            if heir is not None and heir.run.answer is not None:
                 continue
             self.tasks.give(other, draft)
             self.tasks.give(task, heir)
@@ -432,8 +404,7 @@ def _never_ran(draft: Draft) -> bool:
 
 def _shows_work(draft: Draft) -> bool:
     run = draft.run
-    seen = run.tasks or run.counts or run.has_packets or run.progress is not None
-    return bool(seen) or run.begin_at is not None or run.first_token_at is not None
+    return bool(run.tasks or run.has_packets) or run.progress is not None or run.first_token_at is not None
 
 
 def same_tokens(task: EngineTask, usage: ev.Usage) -> bool:

@@ -29,6 +29,12 @@ class EngineTask:
         self.slot = slot
         self.task = task
         self.engine = engine
+        self.block = False
+        """It has no ids, and its engine, of 0.3, works on one at a time."""
+        self.counted: set[str] = set()
+        """Which sizes of its prompt a block has told."""
+        self.stream: bool | None = None
+        """Its answer is streamed, where a line tells."""
         """Number of the engine process, as far as they can be told apart."""
         self.tag: str | None = None
         """The model it was for, where its lines say so."""
@@ -75,6 +81,25 @@ class EngineTask:
             if theirs is not None:
                 setattr(self, mine, theirs)
 
+    def count(self, event: ev.PromptCount) -> None:
+        """Takes over what a block, or an engine without ids, tells of its prompt."""
+        for mine, theirs in (
+            ("prompt_tokens", event.total),
+            ("cache_tokens", event.cached),
+            ("evaluated", event.evaluated),
+            ("context", event.context),
+        ):
+            if theirs is not None:
+                setattr(self, mine, theirs)
+                self.counted.add(mine)
+
+    def counts(self, event: ev.PromptCount) -> bool:
+        """Whether it has told already what a line tells: the line is the next one's."""
+        if self.prompt_tokens is not None and event.total not in (None, self.prompt_tokens):
+            return True  # two of the lines tell the whole size
+        told = (("cache_tokens", event.cached), ("evaluated", event.evaluated), ("context", event.context))
+        return any(value is not None and name in self.counted for name, value in told)
+
     def step(self, event: ev.Task) -> None:
         """Takes over what a step says."""
         if event.step == "launch":
@@ -104,7 +129,7 @@ class EngineTask:
     @property
     def nameless(self) -> bool:
         """Of an engine that tells only the size of a prompt."""
-        return self.slot is None and self.launched_at is not None
+        return self.slot is None and not self.block
 
     @property
     def owner(self) -> Draft | None:

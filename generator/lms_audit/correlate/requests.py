@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from lms_audit.correlate.binding import Gathered, tagged
 from lms_audit.correlate.drafts import FAMILIES, FAMILY_API, Draft, api_of
 from lms_audit.correlate.ends import Ends
+from lms_audit.correlate.parts import End
 from lms_audit.model import Api, ModelLoad, Prompt
 from lms_audit.read import events as ev
 from lms_audit.read.join import Stretch
@@ -270,8 +271,8 @@ class _Binder(Ends):
         for draft in sorted(self.recent, key=lambda draft: draft.run.closed):
             if draft.api is Api.EMBEDDINGS and draft.run.finished_at is None:
                 draft.embedded = draft.run.closed = True
-                draft.run.finished_at = event.at
-                self.note(draft, event, "finished")
+                draft.run.end = End(event, (self.number, event.line))
+                self.note(draft.run.end, event, "finished")
                 return
 
     def listing(self, event: ev.Listing) -> None:
@@ -280,8 +281,8 @@ class _Binder(Ends):
             near = event.at - draft.first_at <= LISTED_MS
             if near and not draft.listed and draft.method == "GET" and "models" in (draft.path or ""):
                 draft.listed = True
-                draft.run.finished_at = event.at
-                self.note(draft, event, "answered", "" if event.models is None else f"{event.models} models")
+                draft.run.end = End(event, (self.number, event.line))
+                self.note(draft.run.end, event, "answered", "" if event.models is None else f"{event.models} models")
                 return
 
     def model_change(self, event: ev.ModelChange) -> None:
@@ -317,10 +318,9 @@ class _Binder(Ends):
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")
             draft.model_tag = event.model
-        draft.run.answers = [event.answer]
-        draft.run.answered_at = event.at
+        draft.run.end = End(event, (self.number, event.line), event.answer, whole=True)
         draft.precise = True
-        self.note(draft.run, event, "prediction")
+        self.note(draft.run.end, event, "prediction")
         self.close(draft)
 
 
