@@ -53,6 +53,11 @@ class Reuse:
         self.notes.sessions[session.id] = kept
         return kept
 
+    def digest(self, session_id: str | None) -> str | None:
+        """Digest of what a session's pages show, once they are settled."""
+        kept = self.notes.sessions.get(session_id or "")
+        return None if kept is None else kept.digest
+
     def made_by_us(self, path: str) -> bool:
         """The file is there and was made by the same program, of which alone it depends."""
         return self._same_maker and self._exists(path)

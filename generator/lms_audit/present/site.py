@@ -26,6 +26,7 @@ from lms_audit.errors import AuditError
 from lms_audit.model import Key, Library
 from lms_audit.present.compiler import Compiler
 from lms_audit.present.pages import File, data_files, hub_files, search_files, session_files, tool_set_files
+from lms_audit.present.remembered import Remembered
 from lms_audit.present.resources import resources
 from lms_audit.present.reuse import Notes, Reuse
 from lms_audit.present.search import FOLDER
@@ -34,6 +35,8 @@ from lms_audit.present.views.book import Book
 ASSETS = ("assets",)
 NOTES = "pages.json"
 """What a build notes for the next one, in the working folder."""
+WORDS = "words"
+"""Folder of what the search has read, in the working folder."""
 
 
 class Progress(Protocol):
@@ -200,7 +203,7 @@ def _written(
     if compiler is not None:
         compiler.start(config)
     stage("search")  # on this core, while pages are compiled on another
-    index = tuple(search_files(book, held))
+    index = tuple(search_files(book, held, reuse, Remembered(work / WORDS, maker)))
     for file in index:
         tree.put(file.path, (file.content or "").encode("utf-8"))
     removed += tree.sweep(index=True)
