@@ -271,6 +271,7 @@ def _render(config: Config, understood: Understood, state: str, progress: Progre
             clients=understood.clients,
             progress=progress,
             maker=_maker(config),
+            previous=config.out,
         )
 
 
