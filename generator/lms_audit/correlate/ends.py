@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lms_audit.correlate.binding import Doubt
+from lms_audit.correlate.costs import Costs
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
 from lms_audit.correlate.parts import End, PacketStream
+from lms_audit.correlate.review import Review
 from lms_audit.correlate.tasks import SURE
 from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
@@ -19,10 +20,6 @@ SAME_MOMENT_MS = 1000
 """So soon after its disconnect a request gets its finish line at the latest, unless its prompt has to be read first."""
 FRESH_MS = 2000
 """A request that has shown no sign of work for so long after its start has hardly ended."""
-UNLIKELY = -10.0
-"""A prediction that fits its request so badly was another's."""
-CONFUSED_MS = 60_000
-"""Predictions of so long before may have been given to the wrong request."""
 LINGER_MS = 10_000
 """How long after its disconnect a request may still get its finish line."""
 
@@ -136,7 +133,7 @@ class Ends(Course):
         self._measure(draft, stream.answer.usage)
 
     def _measure(self, draft: Draft, usage: ev.Usage | None) -> None:
-        if not self.in_doubt(draft):
+        if not draft.doubtful:
             self.tasks.learn(draft, usage)
 
     def _stream_before(self) -> PacketStream | None:
@@ -269,6 +266,11 @@ class Ends(Course):
             self.tasks.give(task, draft)
         return draft
 
+    def review(self) -> None:
+        """The end of the log: all that overlaps is looked at once more."""
+        costs = Costs(self.found.drafts, self.tasks.sizes, self._created_off, closing=self.closes > 0)
+        Review(self.found.drafts, costs).settle()
+
     # -- predictions
 
     def prediction(self, event: ev.Prediction) -> None:
@@ -320,17 +322,8 @@ class Ends(Course):
             return value - (3.0 if draft.run.closed and usage is None else 0.0)
 
         draft = self.choose(among, "only one in flight", "created second and tokens", score)
-        if draft is not None and score(draft) <= UNLIKELY:  # then its own has gone to another
-            before = [
-                one for one in self.generating(event.tag) if one.run.predicted and self._just_answered(one, event)
-            ]
-            if before:
-                self.doubts.append(Doubt(draft, before))
         self._learn(draft, answer)
         return draft
-
-    def _just_answered(self, draft: Draft, event: ev.Prediction) -> bool:
-        return draft.run.answered_at is not None and event.at - draft.run.answered_at <= CONFUSED_MS
 
     def _task_of(self, usage: ev.Usage | None, among: Sequence[Draft]) -> EngineTask | None:
         """The engine task that wrote a prediction: the one with its numbers of tokens, else the one done first."""
@@ -374,7 +367,7 @@ class Ends(Course):
         """Learns the zone from a prediction that only one request can have got."""
         if draft is None or answer is None or answer.created is None or draft.running_at is None:
             return
-        if draft.api is Api.LMSTUDIO_V0 or self.in_doubt(draft):
+        if draft.api is Api.LMSTUDIO_V0 or draft.doubtful:
             return
         offset = round((draft.running_at // 1000 - answer.created) / QUARTER_HOUR) * QUARTER_HOUR
         if abs(draft.running_at // 1000 - answer.created - offset) <= 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lms_audit.correlate.binding import Binding, Doubt
+from lms_audit.correlate.binding import Binding
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
 from lms_audit.correlate.parts import Hangup
@@ -170,12 +170,10 @@ class Engines(Binding):
             elif not hangup.weak and at - hangup.at <= HANGUP_MS:
                 self.hangups.remove(hangup)
                 self._hang_up(draft, hangup)
-                if not self.serial:  # there only one is at work, and stops at once
-                    self.doubts.append(Doubt(draft, hangup.drafts))
                 return
 
     def _only_one_left(self, hangup: Hangup) -> None:
-        if len(hangup.drafts) != 1 or hangup.weak:
+        if len(hangup.drafts) != 1 or hangup.weak or hangup not in self.hangups:
             return
         (left,) = hangup.drafts
         self.hangups.remove(hangup)
@@ -185,13 +183,6 @@ class Engines(Binding):
             self._hang_up(left, hangup)
         else:
             self.cancel(left, hangup)
-
-    def finish_hangups(self) -> None:
-        """The end of the log: who had left of those that have no good end?"""
-        for hangup in self.hangups:
-            open_ = [draft for draft in hangup.drafts if _ended_well(draft) is not True]
-            if not hangup.weak and len(open_) > 1:
-                self.doubts.append(Doubt(open_[0], open_[1:]))
 
     # -- engines without task ids
 

@@ -1,4 +1,4 @@
-"""What the log shows of a request's course, in parts that belong together whosever they are: packets, an end, a hang-up.
+"""What the log shows of a request's course, in parts that belong together: packets, an end, a hang-up.
 
 A part is made of lines that cannot be of two requests. To which request it belongs is another question, and the answer
 may change while more of the log is read. (The fourth part, ``EngineTask``, has a module of its own.)

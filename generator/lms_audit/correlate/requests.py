@@ -107,8 +107,7 @@ class _Binder(Ends):
         for tag in list(self.calls):
             self.unpredicted(tag)
         self.tasks.close()
-        self.finish_hangups()
-        self.mark_doubts()
+        self.review()
         self.found.unbound_tasks += self.tasks.unbound
         return self.found
 
@@ -185,6 +184,7 @@ class _Binder(Ends):
             draft.prove("no request line")
         if draft.running_at is None:
             draft.running_at = event.at
+            draft.started_place = (self.number, event.line)
             draft.running_family = event.family
         draft.model_tag = event.tag or draft.model_tag
         self.started = draft
