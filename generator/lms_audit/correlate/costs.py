@@ -184,8 +184,8 @@ class Costs:
         return total
 
     def _usage(self, draft: Draft, task: EngineTask | None, usage: ev.Usage) -> float:
-        if not usage.input:
-            return 0.0
+        if not usage.input:  # that is what a cancelled one says
+            return WRONG if usage.output == 0 and task is not None and task.slot is not None and task.whole else 0.0
         if task is None or task.prompt_tokens is None:
             return -self.sizes.fit_usage(usage, draft)
         total = WRONG if task.prompt_tokens != usage.input else 0.0

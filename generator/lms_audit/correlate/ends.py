@@ -269,7 +269,7 @@ class Ends(Course):
     def review(self) -> None:
         """The end of the log: all that overlaps is looked at once more."""
         costs = Costs(self.found.drafts, self.tasks.sizes, self._created_off, closing=self.closes > 0)
-        Review(self.found.drafts, costs).settle()
+        Review(self.found.drafts, self.left, costs).settle()
 
     # -- predictions
 

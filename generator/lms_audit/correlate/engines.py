@@ -79,8 +79,8 @@ class Engines(Binding):
             self.closes += not flying
             self._hang_up(ended[-1], hangup)
         else:
-            hangup.ended = []  # the clients of this log do not close their connections so
-        if not hangup.ended and len(flying) == 1:
+            hangup.weak = False  # the clients of this log do not close their connections so
+        if not hangup.weak and len(flying) == 1:
             flying[0].prove("only one in flight")
             self.cancel(flying[0], hangup)
         elif flying:

@@ -101,6 +101,8 @@ class Hangup:
         """Requests in flight that it may have cut off."""
         self.ended = ended
         """Requests that had just ended, whose clients may have closed their connection, as clients do."""
+        self.weak = bool(ended)
+        """It need not have cut anything off."""
         self.owner: Draft | None = None
         """Whose client it was, where that is known or the likeliest."""
         self.notes: list[Note] = []
@@ -108,8 +110,3 @@ class Hangup:
     def after(self, end: End | None) -> bool:
         """It came after the end of its request, and cut nothing off."""
         return end is not None and end.place < self.place
-
-    @property
-    def weak(self) -> bool:
-        """It need not have cut anything off."""
-        return bool(self.ended)

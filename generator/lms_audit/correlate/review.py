@@ -15,6 +15,7 @@ from itertools import combinations
 
 from lms_audit.correlate.costs import IMPOSSIBLE, Costs, Parts
 from lms_audit.correlate.drafts import Draft
+from lms_audit.correlate.parts import Hangup, Place
 
 SURE = 4.0
 """By how much the best explanation must beat another one to count as settled."""
@@ -31,9 +32,9 @@ SUBSETS: tuple[tuple[int, ...], ...] = tuple(
 class Review:
     """One look at all requests of a log."""
 
-    def __init__(self, drafts: Sequence[Draft], costs: Costs) -> None:
+    def __init__(self, drafts: Sequence[Draft], hangups: Sequence[Hangup], costs: Costs) -> None:
         self.costs = costs
-        self.pairs = list(_pairs([draft for draft in drafts if draft.generates]))
+        self.pairs = list(_pairs([draft for draft in drafts if draft.generates], hangups))
 
     def settle(self) -> None:
         """Exchanges parts until nothing is gained by it, then marks what remains in doubt."""
@@ -95,9 +96,13 @@ def _swapped(one: Parts, other: Parts, subset: tuple[int, ...]) -> tuple[Parts, 
     return a, b
 
 
-def _pairs(drafts: Sequence[Draft]) -> Iterator[tuple[Draft, Draft]]:
-    """Requests that were at work at the same time, as far as their lines show."""
-    open_: list[tuple[tuple[int, int], Draft]] = []
+def _pairs(drafts: Sequence[Draft], hangups: Sequence[Hangup]) -> Iterator[tuple[Draft, Draft]]:
+    """Requests that were at work at the same time, as far as their lines show, or when a client closed a connection."""
+    closed: dict[Draft, Place] = {}
+    for hangup in hangups:
+        for draft in hangup.ended:
+            closed[draft] = hangup.place
+    open_: list[tuple[Place, Draft]] = []
     for draft in drafts:
         places = [note.place for note in draft.all_notes()]
         if not places:
@@ -106,4 +111,4 @@ def _pairs(drafts: Sequence[Draft]) -> Iterator[tuple[Draft, Draft]]:
         open_ = [(last, other) for last, other in open_ if last > start]
         for _, other in open_:
             yield other, draft
-        open_.append((end, draft))
+        open_.append((max(end, closed.get(draft, end)), draft))
