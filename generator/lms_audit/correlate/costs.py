@@ -6,8 +6,9 @@ An engine's lines may reach the log a moment late, so that what is out of order 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
 
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
@@ -24,6 +25,8 @@ UNLIKE = 12.0
 MISSING = 8.0
 """A part that should be there is not."""
 SECOND = 1000
+CLOSING_MS = 2000
+"""So soon after its end at the latest a client closes its connection."""
 
 
 class Parts(NamedTuple):
@@ -65,6 +68,14 @@ class Parts(NamedTuple):
         return self.stream.answer if self.stream is not None else None
 
 
+class Nobody(Draft):
+    """Who has what is no request's: the task of a chat in the application itself, a hang-up that nothing explains."""
+
+    def __init__(self, tasks: tuple[EngineTask, ...] = (), hangup: Hangup | None = None) -> None:
+        super().__init__(-1, 0, None)
+        self.run.tasks, self.run.hangup = list(tasks), hangup
+
+
 class Costs:
     """Costs in one log. ``created_off``: seconds between a request's start and what an answer says of it."""
 
@@ -85,6 +96,7 @@ class Costs:
         self.blocks = any(task.block for draft in drafts for task in draft.run.tasks)
         self.streams = {draft.api for draft in drafts if draft.run.stream is not None}
         """Protocols whose packets are in the log."""
+        self._costs: dict[tuple[Any, ...], float] = {}
         self.heirs = {id(task.before): task for draft in drafts for task in draft.run.tasks if task.before is not None}
 
     def _conversations(self, drafts: Iterable[Draft]) -> None:
@@ -102,12 +114,33 @@ class Costs:
 
     # -- sums
 
-    def both(self, one: Draft, mine: Parts, other: Draft, theirs: Parts) -> float:
-        """Two requests with these parts."""
-        return self.cost(one, mine) + self.cost(other, theirs) + _order(one, mine, other, theirs)
+    def change(self, draft: Draft, parts: Parts) -> float:
+        """What it costs to give a request other parts than it has."""
+        return self._known(draft, parts) - self._known(draft, Parts.of(draft))
+
+    def order(self, handed: Sequence[tuple[Draft, Parts]]) -> float:
+        """What it costs beyond that to give several requests other parts: they may be out of order then."""
+        total = 0.0
+        for (one, mine), (other, theirs) in combinations(handed, 2):
+            total += _order(one, mine, other, theirs) - _order(one, Parts.of(one), other, Parts.of(other))
+        return total
+
+    def _known(self, draft: Draft, parts: Parts) -> float:
+        key = (draft, *parts)
+        if key not in self._costs:
+            self._costs[key] = self.cost(draft, parts)
+        return self._costs[key]
+
+    def forget(self) -> None:
+        """Something has changed: what a request costs also depends on what others have."""
+        self._costs.clear()
 
     def cost(self, draft: Draft, parts: Parts) -> float:
         """One request with these parts."""
+        if isinstance(draft, Nobody):
+            if parts.stream is not None or parts.end is not None:
+                return IMPOSSIBLE
+            return (6.0 if parts.tasks else 0.0) + (MISSING if parts.hangup is not None else 0.0)
         task = parts.task
         total = self._hangup(draft, parts, task)
         if task is not None:
@@ -173,7 +206,7 @@ class Costs:
         messages = draft.api is Api.MESSAGES
         if not end.whole and draft.api is not None and (end.family == "messages") is not messages:
             return IMPOSSIBLE
-        total = 0.0
+        total = shape(draft, end.answer) if end.answer is not None else 0.0
         if end.answer is not None and end.answer.created is not None:
             total += WRONG if self.created_off(draft, end.answer.created) > 1 else 0.0
         after = self.next.get(draft)
@@ -204,7 +237,7 @@ class Costs:
             return IMPOSSIBLE
         if hangup.after(end):
             assert end is not None
-            late = hangup.at - end.at > 2 * SECOND
+            late = hangup.at - end.at > CLOSING_MS
             return (WRONG if late else 0.0 if self.closing else 3.0) + (UNLIKE if self._cut_off(parts, slot) else 0.0)
         after = self.next.get(draft)
         if after is not None and _received(after) < hangup.place:
@@ -238,9 +271,29 @@ class Costs:
 
     # -- what can be seen
 
-    def tell_apart(self, one: Draft, other: Draft, mine: Parts, theirs: Parts) -> bool:
+    def seen(self, handed: Iterable[tuple[Draft, Parts]]) -> bool:
         """Whether requests with these parts would be said to be other than they are now."""
-        return any(_seen(draft, Parts.of(draft), parts) for draft, parts in ((one, mine), (other, theirs)))
+        return any(_seen(draft, Parts.of(draft), parts) for draft, parts in handed if not isinstance(draft, Nobody))
+
+
+SHAPES: dict[str, frozenset[Api]] = {
+    "chat.completion": frozenset((Api.CHAT, Api.LMSTUDIO_V0)),
+    "text_completion": frozenset((Api.COMPLETIONS, Api.LMSTUDIO_V0)),
+    "response": frozenset((Api.RESPONSES,)),
+    "message": frozenset((Api.MESSAGES,)),
+}
+"""What a whole answer calls itself -> protocols that answer so."""
+
+
+def shape(draft: Draft, answer: ev.Answer) -> float:
+    """Whether an answer is one of a request's protocol."""
+    if draft.api is None:
+        return 0.0
+    apis = SHAPES.get(answer.object or "")
+    if apis is not None and draft.api not in apis:
+        return WRONG
+    stats = answer.stats is not None and answer.stats.generation_ms is not None  # only /api/v0 tells times
+    return UNLIKE if apis is not None and stats is not (draft.api is Api.LMSTUDIO_V0) else 0.0
 
 
 def _seen(draft: Draft, now: Parts, then: Parts) -> bool:

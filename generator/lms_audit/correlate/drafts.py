@@ -191,6 +191,8 @@ class Draft:
         self.evidence: list[str] = []
         self.rivals: set[int] = set()
         """Numbers of drafts whose lines may have been taken for this one's, or the other way round."""
+        self.rivalled = False
+        """Its engine task may have been for a chat in the application itself."""
         self.notes: list[Note] = []
         self.last_at = at
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lms_audit.correlate.costs import Costs
+from lms_audit.correlate.costs import Costs, shape
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
@@ -269,7 +269,8 @@ class Ends(Course):
     def review(self) -> None:
         """The end of the log: all that overlaps is looked at once more."""
         costs = Costs(self.found.drafts, self.tasks.sizes, self._created_off, closing=self.closes > 0)
-        Review(self.found.drafts, self.left, costs).settle()
+        Review(self.found.drafts, self.tasks.nobodys, self.left, costs).settle()
+        self.found.unbound_tasks += sum(task.owner is None for task in self.tasks.nobodys)
 
     # -- predictions
 
@@ -339,7 +340,7 @@ class Ends(Course):
         """How well an answer fits a request; only differences mean anything."""
         if answer is None:
             return 0.0
-        value = 0.0
+        value = -shape(draft, answer)
         if answer.created is not None:
             sure = self.offset is not None
             off = self._created_off(draft, answer.created)

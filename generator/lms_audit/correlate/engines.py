@@ -73,7 +73,7 @@ class Engines(Binding):
         """A client has closed its connection; after the end of its request that is normal."""
         flying = self.in_flight()
         ended = [draft for draft in self.recent if self._just_ended(draft, event.at)]
-        hangup = Hangup(event, (self.number, event.line), flying, ended)
+        hangup = Hangup(event, (self.number, event.line), flying, weak=bool(ended))
         self.left.append(hangup)
         if ended and (not flying or self.closes or self.ends <= FEW_ENDS):
             self.closes += not flying
@@ -151,7 +151,7 @@ class Engines(Binding):
             self.hangups.remove(hangup)
             self.cancel(owner, hangup)
         elif event is not None:
-            self.cancel(owner, Hangup(event, (self.number, event.line), [owner], []))
+            self.cancel(owner, Hangup(event, (self.number, event.line), [owner], weak=False))
 
     def end_hangups(self, draft: Draft, at: Millis) -> None:
         """A request has come to its end: was it the one whose client had left? Called before it is closed."""

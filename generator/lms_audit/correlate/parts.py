@@ -93,16 +93,14 @@ class End:
 class Hangup:
     """A client has closed its connection; the line names nobody."""
 
-    def __init__(self, event: ev.Disconnected | ev.Task, place: Place, drafts: list[Draft], ended: list[Draft]) -> None:
+    def __init__(self, event: ev.Disconnected | ev.Task, place: Place, drafts: list[Draft], *, weak: bool) -> None:
         self.event = event
         self.at = event.at
         self.place = place
         self.drafts = drafts
         """Requests in flight that it may have cut off."""
-        self.ended = ended
-        """Requests that had just ended, whose clients may have closed their connection, as clients do."""
-        self.weak = bool(ended)
-        """It need not have cut anything off."""
+        self.weak = weak
+        """A request had just ended, and its client may have closed the connection, as clients do."""
         self.owner: Draft | None = None
         """Whose client it was, where that is known or the likeliest."""
         self.notes: list[Note] = []

@@ -110,7 +110,6 @@ class _Binder(Ends):
             self.unpredicted(tag)
         self.tasks.close()
         self.review()
-        self.found.unbound_tasks += self.tasks.unbound
         return self.found
 
     def _node(self, body: ev.Body, nodes: list[int]) -> int:

@@ -3,112 +3,147 @@
 In: requests with their parts (engine tasks, packets, end, hang-up), as they were bound line by line. Out: the same,
 with parts exchanged where the log as a whole speaks for it, and marks on requests that could as well have each other's.
 
-Every pair of requests that were at work at the same time is asked what it would cost, in improbability, to exchange
-some of their parts. An exchange that costs less than nothing is made. One that costs little, and would change what is
-said of the requests, leaves a mark on both. Cost: linear in the number of pairs that overlap; none without overlap.
+Requests that were at work at the same time are asked, two, three or four at a time, what it would cost, in
+improbability, to hand some of their parts round. What costs less than nothing is done. What costs little, and would
+change what is said of them, leaves a mark on all of them. Engine tasks and hang-ups that are nobody's take part. Cost:
+linear in the number of pairs that overlap; nothing without overlap.
 """
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from lms_audit.correlate.costs import IMPOSSIBLE, Costs, Parts
+from lms_audit.correlate.costs import CLOSING_MS, Costs, Nobody, Parts
 from lms_audit.correlate.drafts import Draft
+from lms_audit.correlate.engine_task import EngineTask
 from lms_audit.correlate.parts import Hangup, Place
 
 SURE = 4.0
 """By how much the best explanation must beat another one to count as settled."""
 GAIN = 0.5
 """What is gained by less is no reason to change anything."""
-SWEEPS = 4
+LONGEST = 4
+"""So many requests hand parts round at most."""
+SLACK = 8.0
+"""What a round may cost on the way, beyond what it may cost in the end."""
+ROUNDS = 20
+"""For each request, on average, rounds are made at most."""
 
-TASKS, STREAM, END, HANGUP = range(4)
 SUBSETS: tuple[tuple[int, ...], ...] = tuple(
-    subset for size in (1, 2, 3, 4) for subset in combinations((TASKS, STREAM, END, HANGUP), size)
+    subset for size in (1, 2, 3, 4) for subset in combinations(range(len(Parts._fields)), size)
 )
+
+Round = tuple[float, tuple[Draft, ...], tuple[int, ...]]
+"""What it costs, who takes part (each gives to the next, the last to the first), and which parts are handed on."""
 
 
 class Review:
     """One look at all requests of a log."""
 
-    def __init__(self, drafts: Sequence[Draft], hangups: Sequence[Hangup], costs: Costs) -> None:
+    def __init__(
+        self, drafts: Sequence[Draft], tasks: Sequence[EngineTask], hangups: Sequence[Hangup], costs: Costs
+    ) -> None:
         self.costs = costs
-        self.pairs = list(_pairs([draft for draft in drafts if draft.generates], hangups))
+        self.near: dict[Draft, list[Draft]] = {}
+        """Who was at work at the same time."""
+        drafts = [draft for draft in drafts if draft.generates]
+        nobodies = [Nobody(tasks=(task,)) for task in tasks]
+        nobodies += [Nobody(hangup=hangup) for hangup in hangups if hangup.owner is None]
+        for one, other in _pairs([*drafts, *nobodies], hangups):
+            self.near.setdefault(one, []).append(other)
+            self.near.setdefault(other, []).append(one)
 
     def settle(self) -> None:
-        """Exchanges parts until nothing is gained by it, then marks what remains in doubt."""
-        waiting = self.pairs
-        for _ in range(SWEEPS):
-            moved = {draft for one, other in waiting if self._exchange(one, other) for draft in (one, other)}
-            if not moved:
+        """Hands parts round until nothing is gained by it, then marks what remains in doubt."""
+        waiting = dict.fromkeys(self.near)
+        for _ in range(ROUNDS * len(self.near)):
+            if not waiting:
                 break
-            waiting = [pair for pair in self.pairs if pair[0] in moved or pair[1] in moved]
-        for one, other in self.pairs:
-            if self._doubtful(one, other):
-                one.rivals.add(other.number)
-                other.rivals.add(one.number)
-
-    def _exchange(self, one: Draft, other: Draft) -> bool:
-        """Makes the best exchange between two requests, if there is one that gains something."""
-        best, subset = min(self._prices(one, other), default=(0.0, ()))
-        if best > -GAIN:
-            return False
-        mine, theirs = _swapped(Parts.of(one), Parts.of(other), subset)
-        mine.give(one)
-        theirs.give(other)
-        for draft in (one, other):
-            draft.prove("the log as a whole")
-        return True
-
-    def _doubtful(self, one: Draft, other: Draft) -> bool:
-        return any(
-            price < SURE and self.costs.tell_apart(one, other, *_swapped(Parts.of(one), Parts.of(other), subset))
-            for price, subset in self._prices(one, other)
-        )
-
-    def _prices(self, one: Draft, other: Draft) -> Iterator[tuple[float, tuple[int, ...]]]:
-        """What each exchange would cost; impossible ones are left out."""
-        mine, theirs = Parts.of(one), Parts.of(other)
-        now = self.costs.both(one, mine, other, theirs)
-        for subset in SUBSETS:
-            if any(not mine[part] and not theirs[part] for part in subset):
+            draft = next(iter(waiting))
+            best = min(self._rounds(draft), key=lambda one: one[0], default=None)
+            if best is None or best[0] > -GAIN:
+                del waiting[draft]
                 continue
-            new, old = _swapped(mine, theirs, subset)
-            price = self.costs.both(one, new, other, old)
-            if price < IMPOSSIBLE or price < now:
-                yield price - now, subset
+            _, circle, subset = best
+            for one, parts in _handed(circle, subset):
+                parts.give(one)
+                one.prove("the log as a whole")
+                waiting.update(dict.fromkeys((one, *self.near[one])))
+            self.costs.forget()
+        for draft in self.near:
+            for price, circle, subset in self._rounds(draft):
+                if price < SURE and draft is circle[0] and self.costs.seen(_handed(circle, subset)):
+                    _mark(circle)
+
+    def _rounds(self, start: Draft) -> Iterator[Round]:
+        """Rounds that begin with a request, and are not too dear."""
+        costs = self.costs
+        for subset in SUBSETS:
+            circles: list[tuple[float, tuple[Draft, ...]]] = [(0.0, (start,))]
+            while circles:
+                spent, circle = circles.pop()
+                giver = circle[-1]
+                given = Parts.of(giver)
+                for taker in self.near[giver]:
+                    closes = taker is start and len(circle) > 1
+                    if taker in circle and not closes:
+                        continue
+                    if not any(given[part] or Parts.of(taker)[part] for part in subset):
+                        continue
+                    price = spent + costs.change(taker, _with(Parts.of(taker), given, subset))
+                    if price > SURE + SLACK:
+                        continue
+                    if closes:
+                        price += costs.order(_handed(circle, subset))
+                        if price < SURE:
+                            yield price, circle, subset
+                    elif len(circle) < LONGEST:
+                        circles.append((price, (*circle, taker)))
 
 
-def _swapped(one: Parts, other: Parts, subset: tuple[int, ...]) -> tuple[Parts, Parts]:
-    a = Parts(
-        (other if TASKS in subset else one).tasks,
-        (other if STREAM in subset else one).stream,
-        (other if END in subset else one).end,
-        (other if HANGUP in subset else one).hangup,
+def _with(own: Parts, given: Parts, subset: tuple[int, ...]) -> Parts:
+    """A request's parts, some of them replaced by those it is given."""
+    return Parts(
+        given.tasks if 0 in subset else own.tasks,
+        given.stream if 1 in subset else own.stream,
+        given.end if 2 in subset else own.end,
+        given.hangup if 3 in subset else own.hangup,
     )
-    b = Parts(
-        (one if TASKS in subset else other).tasks,
-        (one if STREAM in subset else other).stream,
-        (one if END in subset else other).end,
-        (one if HANGUP in subset else other).hangup,
-    )
-    return a, b
+
+
+def _handed(circle: tuple[Draft, ...], subset: tuple[int, ...]) -> list[tuple[Draft, Parts]]:
+    """Everyone's parts after a round."""
+    givers = (circle[-1], *circle[:-1])
+    return [(one, _with(Parts.of(one), Parts.of(giver), subset)) for one, giver in zip(circle, givers, strict=True)]
+
+
+def _mark(circle: tuple[Draft, ...]) -> None:
+    requests = [draft for draft in circle if not isinstance(draft, Nobody)]
+    for draft in requests:
+        draft.rivals.update(other.number for other in requests if other is not draft)
+        draft.rivalled |= len(requests) < len(circle)
 
 
 def _pairs(drafts: Sequence[Draft], hangups: Sequence[Hangup]) -> Iterator[tuple[Draft, Draft]]:
     """Requests that were at work at the same time, as far as their lines show, or when a client closed a connection."""
-    closed: dict[Draft, Place] = {}
-    for hangup in hangups:
-        for draft in hangup.ended:
-            closed[draft] = hangup.place
-    open_: list[tuple[Place, Draft]] = []
+    closings = sorted((hangup.place, hangup.at) for hangup in hangups)
+    spans: list[tuple[Place, int, Place, Draft]] = []
     for draft in drafts:
-        places = [note.place for note in draft.all_notes()]
-        if not places:
-            continue
-        start, end = min(places), max(places)
-        open_ = [(last, other) for last, other in open_ if last > start]
+        lines = [(note.place, note.at) for note in draft.all_notes()]
+        lines += [(hangup.place, hangup.at) for hangup in (draft.run.hangup,) if hangup is not None]
+        if lines:
+            end, at = max(lines)
+            for place, closed_at in closings[bisect(closings, (end, at)) :]:
+                if closed_at - at > CLOSING_MS:
+                    break
+                end = place
+            spans.append((min(lines)[0], len(spans), end, draft))
+    open_: list[tuple[Place, Draft]] = []
+    for start, _, end, draft in sorted(spans):
+        open_ = [(last, other) for last, other in open_ if last >= start]
         for _, other in open_:
-            yield other, draft
-        open_.append((max(end, closed.get(draft, end)), draft))
+            if not (isinstance(other, Nobody) and isinstance(draft, Nobody)):
+                yield other, draft
+        open_.append((end, draft))
