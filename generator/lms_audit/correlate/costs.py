@@ -25,6 +25,8 @@ UNLIKE = 12.0
 MISSING = 8.0
 """A part that should be there is not."""
 SECOND = 1000
+IN_APP = 16.0
+"""An engine task was nobody's: for a chat in the application itself."""
 CLOSING_MS = 2000
 """So soon after its end at the latest a client closes its connection."""
 
@@ -118,6 +120,10 @@ class Costs:
         """What it costs to give a request other parts than it has."""
         return self._known(draft, parts) - self._known(draft, Parts.of(draft))
 
+    def hardly_its(self, draft: Draft) -> bool:
+        """Whether a request's engine task is rather nobody's."""
+        return bool(draft.run.tasks) and self.change(draft, Parts.of(draft)._replace(tasks=())) < -IN_APP
+
     def order(self, handed: Sequence[tuple[Draft, Parts]]) -> float:
         """What it costs beyond that to give several requests other parts: they may be out of order then."""
         total = 0.0
@@ -140,7 +146,7 @@ class Costs:
         if isinstance(draft, Nobody):
             if parts.stream is not None or parts.end is not None:
                 return IMPOSSIBLE
-            return (6.0 if parts.tasks else 0.0) + (MISSING if parts.hangup is not None else 0.0)
+            return (IN_APP if parts.tasks else 0.0) + (MISSING if parts.hangup is not None else 0.0)
         task = parts.task
         total = self._hangup(draft, parts, task)
         if task is not None:
@@ -167,7 +173,7 @@ class Costs:
             return IMPOSSIBLE
         if _differ(task.tag, draft.model_tag) or _differ(task.stream, draft.stream):
             return IMPOSSIBLE
-        total = UNLIKE if _differ(task.guess, draft.model_tag) else 0.0
+        total = MISSING if _differ(task.guess, draft.model_tag) else 0.0
         earlier = self._earlier(draft)
         return total - self.sizes.fit(task, draft, earlier) + _slot(task, earlier, self.heirs.get(id(earlier)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lms_audit.correlate.binding import tagged
 from lms_audit.correlate.costs import Costs, shape
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft
@@ -77,11 +78,15 @@ class Ends(Course):
                 stream.among = list(among)
                 self.loose.append(stream)
             return
-        waiting = [draft for draft in self.in_flight() if draft.stream and not draft.run.has_packets]
+        waiting = [draft for draft in tagged(self.in_flight(), event.tag) if draft.stream and not draft.run.has_packets]
         if not waiting:  # or the last ones of a request whose client has just left
             left = [draft for draft in self._left_open(event.tag) if not draft.run.has_packets]
             waiting = [draft for draft in left if event.at - (draft.run.disconnected_at or 0) <= LINGER_MS]
-        draft = waiting[0] if len(waiting) == 1 else None
+        if len(waiting) > 1:
+            stream.among = waiting
+            self.loose.append(stream)
+            return
+        draft = waiting[0] if waiting else None
         if draft is None:
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")
@@ -308,7 +313,7 @@ class Ends(Course):
             and not draft.run.has_packets
             and (not draft.run.closed or draft.run.disconnected_at is not None)
         ]
-        among = [draft for draft in among if draft.started] or among
+        among = [draft for draft in among if draft.started] or among or self._unanswered(event.tag)
         answer = event.answer
         usage = answer.usage if answer is not None else None
         task = self._task_of(usage, among)

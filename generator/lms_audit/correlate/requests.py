@@ -207,10 +207,10 @@ class _Binder(Ends):
             if draft.waiting and (draft.api is None or draft.api in apis) and stream in (None, draft.stream or stream)
         ]
         second = self._second_line(event)
-        if second is not None and not any(_count(draft) == event.messages for draft in waiting):
+        counted = [draft for draft in waiting if event.messages is not None and _count(draft) == event.messages]
+        if second is not None and not counted:
             return second
         if len(waiting) > 1 and event.messages is not None:
-            counted = [draft for draft in waiting if _count(draft) == event.messages]
             unknown = [draft for draft in waiting if _count(draft) is None]
             if counted or unknown:
                 waiting = counted or unknown

@@ -26,6 +26,8 @@ GAIN = 0.5
 """What is gained by less is no reason to change anything."""
 LONGEST = 4
 """So many requests hand parts round at most."""
+FURTHEST = 7
+"""And so many hang-ups."""
 SLACK = 8.0
 """What a round may cost on the way, beyond what it may cost in the end."""
 ROUNDS = 20
@@ -51,7 +53,9 @@ class Review:
         drafts = [draft for draft in drafts if draft.generates]
         nobodies = [Nobody(tasks=(task,)) for task in tasks]
         nobodies += [Nobody(hangup=hangup) for hangup in hangups if hangup.owner is None]
-        for one, other in _pairs([*drafts, *nobodies], hangups):
+        pairs = list(_pairs([*drafts, *nobodies], hangups))
+        pairs += [(draft, Nobody()) for draft in drafts if costs.hardly_its(draft)]
+        for one, other in pairs:
             self.near.setdefault(one, []).append(other)
             self.near.setdefault(other, []).append(one)
 
@@ -99,7 +103,7 @@ class Review:
                         price += costs.order(_handed(circle, subset))
                         if price < SURE:
                             yield price, circle, subset
-                    elif len(circle) < LONGEST:
+                    elif len(circle) < (FURTHEST if subset == (3,) else LONGEST):
                         circles.append((price, (*circle, taker)))
 
 
