@@ -175,7 +175,12 @@ class Costs:
             return IMPOSSIBLE
         total = MISSING if _differ(task.guess, draft.model_tag) else 0.0
         earlier = self._earlier(draft)
-        return total - self.sizes.fit(task, draft, earlier) + _slot(task, earlier, self.heirs.get(id(earlier)))
+        return (
+            total
+            + late(task, draft)
+            - self.sizes.fit(task, draft, earlier)
+            + _slot(task, earlier, self.heirs.get(id(earlier)))
+        )
 
     def _earlier(self, draft: Draft) -> EngineTask | None:
         before = self.before.get(draft)
@@ -198,7 +203,7 @@ class Costs:
         if (stream.answer.object or "").startswith("chat.completion"):
             total = MISSING if draft.api is Api.MESSAGES else 3.0 if draft.api is Api.RESPONSES else 0.0
         after = self.next.get(draft)
-        if after is not None and stream.end > _received(after):
+        if after is not None and stream.end > after.place:
             total += UNLIKE
         return total
 
@@ -216,7 +221,7 @@ class Costs:
         if end.answer is not None and end.answer.created is not None:
             total += WRONG if self.created_off(draft, end.answer.created) > 1 else 0.0
         after = self.next.get(draft)
-        if after is not None and end.place > _received(after):
+        if after is not None and end.place > after.place:
             total += WRONG if end.at - after.first_at >= SECOND else 6.0
         if (task is not None and task.slot is not None) or (task is not None and task.block):
             total += _between(task.done, task.done_at, end)
@@ -239,19 +244,19 @@ class Costs:
         slot = task if task is not None and task.slot is not None else None
         if hangup is None:
             return UNLIKE if self._cut_off(parts, slot) else 0.0
-        if hangup.place < _start(draft):
+        if hangup.place < draft.place:
             return IMPOSSIBLE
         if hangup.after(end):
             assert end is not None
             late = hangup.at - end.at > CLOSING_MS
             return (WRONG if late else 0.0 if self.closing else 3.0) + (UNLIKE if self._cut_off(parts, slot) else 0.0)
         after = self.next.get(draft)
-        if after is not None and _received(after) < hangup.place:
+        if after is not None and after.place < hangup.place:
             return WRONG
         if slot is not None and slot.done is not None:
             if slot.eval_ms is not None:
                 return 3.0 if slot.done < hangup.place else UNLIKE
-            gap = ((slot.done_at or hangup.at) - hangup.at) / SECOND
+            gap = ((slot.done_at or hangup.at) - max(hangup.at, slot.launched_at or 0)) / SECOND
             return UNLIKE if gap < -1 else min(max(gap - 1, 0) * 0.5, 4.0)
         stream = parts.stream
         if stream is not None and stream.answer.finish_reason is not None:
@@ -280,6 +285,13 @@ class Costs:
     def seen(self, handed: Iterable[tuple[Draft, Parts]]) -> bool:
         """Whether requests with these parts would be said to be other than they are now."""
         return any(_seen(draft, Parts.of(draft), parts) for draft, parts in handed if not isinstance(draft, Nobody))
+
+
+def late(task: EngineTask, draft: Draft) -> float:
+    """A task is launched soon after its request has started, unless all slots are taken."""
+    if task.slot is None or task.launched_at is None or draft.running_at is None:
+        return 0.0
+    return min(max(task.launched_at - draft.running_at - CLOSING_MS, 0) / SECOND, MISSING)
 
 
 SHAPES: dict[str, frozenset[Api]] = {
@@ -378,10 +390,6 @@ def _differ(one: object, other: object) -> bool:
 
 def _start(draft: Draft) -> Place:
     return draft.started_place or draft.place
-
-
-def _received(draft: Draft) -> Place:
-    return draft.place
 
 
 def _together(one: Draft, other: Draft) -> bool:

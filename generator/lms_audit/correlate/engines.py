@@ -74,6 +74,7 @@ class Engines(Binding):
         flying = self.in_flight()
         ended = [draft for draft in self.recent if self._just_ended(draft, event.at)]
         hangup = Hangup(event, (self.number, event.line), flying, weak=bool(ended))
+        self.note(hangup, event, "disconnected")
         self.left.append(hangup)
         if ended and (not flying or self.closes or self.ends <= FEW_ENDS):
             self.closes += not flying
@@ -89,8 +90,10 @@ class Engines(Binding):
 
     def _hang_up(self, draft: Draft, hangup: Hangup) -> None:
         """It was this one whose client has left."""
+        if hangup.owner is not None:
+            hangup.owner.run.hangup = None
         draft.run.hangup, hangup.owner = hangup, draft
-        self.note(hangup, hangup.event, "disconnected", "after its end" if draft.run.hung_up else "")
+        draft.last_at = max(draft.last_at, hangup.at)
 
     def _all_left(self, flying: list[Draft]) -> None:
         """As many clients have left as there are requests in flight."""
@@ -151,7 +154,9 @@ class Engines(Binding):
             self.hangups.remove(hangup)
             self.cancel(owner, hangup)
         elif event is not None:
-            self.cancel(owner, Hangup(event, (self.number, event.line), [owner], weak=False))
+            hangup = Hangup(event, (self.number, event.line), [owner], weak=False)
+            self.note(hangup, event, "disconnected")
+            self.cancel(owner, hangup)
 
     def end_hangups(self, draft: Draft, at: Millis) -> None:
         """A request has come to its end: was it the one whose client had left? Called before it is closed."""

@@ -28,8 +28,9 @@ LONGEST = 4
 """So many requests hand parts round at most."""
 FURTHEST = 7
 """And so many hang-ups."""
-SLACK = 8.0
-"""What a round may cost on the way, beyond what it may cost in the end."""
+SLACK = 2.0
+"""What a round may cost on the way, beyond what it may cost in the end. (Whoever begins it, it comes out the same, and
+one of them can begin it without ever spending more than it costs in the end; but for what ``Costs.order`` adds.)"""
 ROUNDS = 20
 """For each request, on average, rounds are made at most."""
 
@@ -78,7 +79,7 @@ class Review:
             self.costs.forget()
         for draft in self.near:
             for price, circle, subset in self._rounds(draft):
-                if price < SURE and draft is circle[0] and self.costs.seen(_handed(circle, subset)):
+                if price < SURE and self.costs.seen(_handed(circle, subset)):
                     _mark(circle)
 
     def _rounds(self, start: Draft) -> Iterator[Round]:
@@ -136,7 +137,6 @@ def _pairs(drafts: Sequence[Draft], hangups: Sequence[Hangup]) -> Iterator[tuple
     spans: list[tuple[Place, int, Place, Draft]] = []
     for draft in drafts:
         lines = [(note.place, note.at) for note in draft.all_notes()]
-        lines += [(hangup.place, hangup.at) for hangup in (draft.run.hangup,) if hangup is not None]
         if lines:
             end, at = max(lines)
             for place, closed_at in closings[bisect(closings, (end, at)) :]:
