@@ -35,6 +35,9 @@ FAMILIES: dict[str, frozenset[Api]] = {
 }
 """Family of a running line -> protocols it may belong to."""
 
+STOPPED = {"userStopped": Status.CANCELLED, "failed": Status.ERROR, "modelUnloaded": Status.ERROR}
+"""Reasons to stop that are no good end."""
+
 FAMILY_API = {"chat": Api.CHAT, "messages": Api.MESSAGES, "responses": Api.RESPONSES, "completions": Api.COMPLETIONS}
 
 
@@ -142,6 +145,12 @@ class Run:
         return answer.usage.input if answer is not None and answer.usage is not None else None
 
     @property
+    def stop_reason(self) -> str | None:
+        """Why the model stopped, in the words of LM Studio's own statistics."""
+        stats = self.answers[-1].stats if self.answers else None
+        return stats.stop_reason if stats is not None else None
+
+    @property
     def ended_at(self) -> Millis | None:
         """When it ended: a disconnect ends it, whatever comes late; then the first line that says so."""
         ends = (self.disconnected_at, self.failed_at, self.finished_at, self.answered_at)
@@ -204,9 +213,14 @@ class Draft:
         return self.model_tag if self.model_tag is not None else self.run.tag
 
     @property
+    def embeds(self) -> bool:
+        """Asks for embeddings, which are no text."""
+        return self.api is Api.EMBEDDINGS or (self.api is Api.LMSTUDIO_V0 and "/embeddings" in (self.path or ""))
+
+    @property
     def generates(self) -> bool:
         """Runs a model and answers with text."""
-        return self.api not in (Api.OTHER, Api.EMBEDDINGS)
+        return self.api is not Api.OTHER and not self.embeds
 
     @property
     def waiting(self) -> bool:
@@ -245,6 +259,8 @@ class Draft:
             return Status.ERROR
         if run.disconnected_at is not None:
             return Status.CANCELLED
+        if run.stop_reason in STOPPED:
+            return STOPPED[run.stop_reason]
         ended = run.finished_at is not None or run.answered_at is not None
         if run.errors and not ended:
             return Status.ERROR

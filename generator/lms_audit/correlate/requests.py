@@ -266,11 +266,7 @@ class _Binder(Ends):
 
     def embedding(self, event: ev.EmbeddingInput) -> None:
         """Text for an embedding model."""
-        waiting = [
-            draft
-            for draft in self.recent
-            if draft.api is Api.EMBEDDINGS and not draft.embedded and not draft.run.closed
-        ]
+        waiting = [draft for draft in self.recent if draft.embeds and not draft.embedded and not draft.run.closed]
         draft = waiting[0] if waiting else None
         if draft is None:
             draft = self.new(event.at, Api.EMBEDDINGS)
@@ -282,7 +278,7 @@ class _Binder(Ends):
     def embedding_done(self, event: ev.EmbeddingDone) -> None:
         """0.2: the embeddings are returned."""
         for draft in sorted(self.recent, key=lambda draft: draft.run.closed):
-            if draft.api is Api.EMBEDDINGS and draft.run.finished_at is None:
+            if draft.embeds and draft.run.finished_at is None:
                 draft.embedded = draft.run.closed = True
                 draft.run.end = End(event, (self.number, event.line))
                 self.note(draft.run.end, event, "finished")

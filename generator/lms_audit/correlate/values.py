@@ -94,7 +94,7 @@ def _request(draft: Draft, ids: list[str]) -> Request:
         message_count=_message_count(draft),
         requested_model=draft.requested_model,
         model=draft.tag or (answer.model if answer is not None else None),
-        kind=Kind.EMBEDDING if draft.api is Api.EMBEDDINGS else Kind.MAIN if runs_model else Kind.OTHER,
+        kind=Kind.EMBEDDING if draft.embeds else Kind.MAIN if runs_model else Kind.OTHER,
         status=status,
         finish_reason=_finish_reason(answer),
         **values.values,
@@ -117,7 +117,7 @@ def _request(draft: Draft, ids: list[str]) -> Request:
 
 
 def _message_count(draft: Draft) -> int | None:
-    if draft.api in (Api.EMBEDDINGS, Api.COMPLETIONS, Api.OTHER):
+    if draft.embeds or draft.api in (Api.COMPLETIONS, Api.OTHER):
         return None
     prompt = draft.prompt
     if prompt is not None and prompt.list_name is not None and prompt.complete:

@@ -15,6 +15,7 @@ from typing import BinaryIO, TypeVar
 from msgspec.structs import replace
 
 from lms_audit.model import Class, Key, LogSettings, Problem, Tally
+from lms_audit.read.bodies import Seen
 from lms_audit.read.events import AnyEvent, Before, Edge, FileDigest, RequestReceived, Work
 from lms_audit.read.framing import BOM, Record, records
 from lms_audit.read.lmstudio import Reader
@@ -33,15 +34,17 @@ def digest(
     line: int = 1,
     before: Before = NOTHING,
     progress: Callable[[int], None] | None = None,
+    seen: Seen | None = None,
 ) -> FileDigest:
     """Reads a log file from byte ``start`` (which is in line ``line``) to its end.
 
     ``name`` is what evidence calls the file, ``before`` what reading up to ``start`` remembers.
-    ``progress`` is told the bytes of each chunk. Raises ``OSError``.
+    ``progress`` is told the bytes of each chunk. ``seen`` is what earlier files have shown, and is added to; items of
+    theirs come with an empty text. Raises ``OSError``.
     """
     with path.open("rb") as file:
         file.seek(start)
-        return digest_chunks(_chunks(file, progress), name, start=start, line=line, before=before)
+        return digest_chunks(_chunks(file, progress), name, start=start, line=line, before=before, seen=seen)
 
 
 def _chunks(file: BinaryIO, progress: Callable[[int], None] | None) -> Iterator[bytes]:
@@ -52,10 +55,16 @@ def _chunks(file: BinaryIO, progress: Callable[[int], None] | None) -> Iterator[
 
 
 def digest_chunks(
-    chunks: Iterable[bytes], name: str, *, start: int = 0, line: int = 1, before: Before = NOTHING
+    chunks: Iterable[bytes],
+    name: str,
+    *,
+    start: int = 0,
+    line: int = 1,
+    before: Before = NOTHING,
+    seen: Seen | None = None,
 ) -> FileDigest:
     """``digest`` on any stream of bytes."""
-    reading = _Reading(name)
+    reading = _Reading(name, seen)
     reading.reader.restore(before)
     reading.continues = before != NOTHING
     for record in records(_utf8(iter(chunks)), start=start, line=line):
@@ -83,10 +92,10 @@ def _utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
 class _Reading:
     """Gathers a digest; always one record behind, so that the last one can be kept apart."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, seen: Seen | None) -> None:
         self.work = Work()
         self.items: dict[Key, bytes] = {}
-        self.reader = Reader(name, self.items, self.work)
+        self.reader = Reader(name, self.items, self.work, seen)
         self.events: list[AnyEvent] = []
         self.classes: dict[Class, Tally] = {}
         self.kinds: dict[str, Tally] = {}
@@ -123,7 +132,7 @@ class _Reading:
         """Text before the first record, which the file before may explain."""
         if record.form is not None or not record.raw.strip(b"\0\r\n " + BOM) or self.reader.kind == "padding":
             return False
-        self.head = Edge(record.raw, record.start, record.line)
+        self.head = _edge(record)
         return True
 
     def _note(self, record: Record) -> None:
@@ -151,7 +160,7 @@ class _Reading:
             reader.fold.start()
             tail_events = reader.read(held)
             if not self._is_head(held):
-                tail = Edge(held.raw, held.start, held.line)
+                tail = _edge(held)
                 tail_fate = (reader.fate, reader.kind)
                 self._note(held)
         return FileDigest(
@@ -183,20 +192,38 @@ class _Reading:
         )
 
 
+def _edge(record: Record) -> Edge:
+    return Edge(
+        start=record.start,
+        line=record.line,
+        size=len(record.raw),
+        breaks=record.breaks,
+        open=not record.raw.endswith(b"\n"),
+        mark=record_mark(record.raw),
+        data=record.raw,
+    )
+
+
 def record_mark(data: bytes) -> bytes:
     """What two copies of one record have in common."""
     return blake2b(data.strip(), digest_size=16).digest()
 
 
-def resume(previous: FileDigest, path: Path, *, progress: Callable[[int], None] | None = None) -> FileDigest:
+def resume(
+    previous: FileDigest,
+    path: Path,
+    *,
+    progress: Callable[[int], None] | None = None,
+    seen: Seen | None = None,
+) -> FileDigest:
     """The digest of a file that has grown since ``previous``; only its last record and what came after it are read.
 
     ``items`` and ``work`` are those of the new part. Raises ``OSError``.
     """
     if previous.tail is None:
-        return digest(path, previous.name, progress=progress)
+        return digest(path, previous.name, progress=progress, seen=seen)
     tail, before = previous.tail, previous.before_tail
-    new = digest(path, previous.name, start=tail.start, line=tail.line, before=before, progress=progress)
+    new = digest(path, previous.name, start=tail.start, line=tail.line, before=before, progress=progress, seen=seen)
     bodies = sum(isinstance(event, RequestReceived) and event.body is not None for event in previous.events)
     grown = not 0 < previous.first_end < previous.tail.line  # the first record was the last one too
     return replace(

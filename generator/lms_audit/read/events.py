@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from lms_audit.model import Class, Key, LogSettings, Millis, Problem, Tally
 
-READER_VERSION = 6
+READER_VERSION = 7
 """Raised whenever the same bytes would give another digest; the store reads such files again."""
 
 
@@ -365,10 +365,19 @@ AnyEvent = (
 class Edge(Struct, frozen=True):
     """A record at the edge of a file, kept raw because it may go on in the neighbour."""
 
-    data: bytes
     start: int
     """Byte offset in the file."""
     line: int
+    size: int
+    """Bytes of the record in this file."""
+    breaks: int
+    """Line breaks in it."""
+    open: bool
+    """It does not end with a line break: its last line may go on."""
+    mark: bytes
+    """What two copies of one record have in common."""
+    data: bytes = b""
+    """The record itself; empty in a digest from the store, see ``join``."""
 
 
 class Before(Struct, frozen=True, array_like=True):

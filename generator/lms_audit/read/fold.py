@@ -15,6 +15,9 @@ from lms_audit.read.events import Accumulated, Answer, AnswerCall, AnyEvent, Cal
 
 E = TypeVar("E", Progress, Accumulated, CallBuilding)
 
+PAUSE_MS = 3_600_000
+"""Lines so far apart are not of one request: a log of another day was put behind the first."""
+
 
 class _Run(Generic[E]):
     """A run of lines: the event that stands for it, and its first event, which marks its place."""
@@ -25,6 +28,10 @@ class _Run(Generic[E]):
 
     def settled(self) -> E:
         return self.event
+
+    def reaches(self, event: E) -> bool:
+        """Whether a line is near enough to go on with the run."""
+        return abs(event.at - self.event.last_at) <= PAUSE_MS
 
 
 class _PacketRun:
@@ -76,7 +83,7 @@ class Fold:
     def progress(self, event: Progress) -> Progress | None:
         """A prompt progress line; a percentage that falls starts a new run."""
         run = self._progress.get(event.tag)
-        if run is None or event.first < run.event.last:
+        if run is None or event.first < run.event.last or not run.reaches(event):
             self._progress[event.tag] = self._runs[id(event)] = _Run(event)
             return event
         run.event = replace(
@@ -87,7 +94,7 @@ class Fold:
     def accumulated(self, event: Accumulated) -> Accumulated | None:
         """A cumulative line; a count that falls starts a new run."""
         run = self._accumulated.get(event.tag)
-        if run is None or event.tokens < run.event.tokens:
+        if run is None or event.tokens < run.event.tokens or not run.reaches(event):
             self._accumulated[event.tag] = self._runs[id(event)] = _Run(event)
             return event
         run.event = replace(run.event, tokens=event.tokens, text=event.text, last_at=event.at, end_line=event.end_line)
@@ -96,7 +103,7 @@ class Fold:
     def building(self, event: CallBuilding) -> CallBuilding | None:
         """A build-up line; a second tool name starts a new run."""
         run = self._building.get(event.tag)
-        if run is None or (event.name is not None and run.event.name is not None):
+        if run is None or (event.name is not None and run.event.name is not None) or not run.reaches(event):
             self._building[event.tag] = self._runs[id(event)] = _Run(event)
             return event
         run.event = replace(run.event, name=run.event.name or event.name, last_at=event.at, end_line=event.end_line)
