@@ -147,7 +147,7 @@ class Run:
     @property
     def stop_reason(self) -> str | None:
         """Why the model stopped, in the words of LM Studio's own statistics."""
-        stats = self.answers[-1].stats if self.answers else None
+        stats = self.answer.stats if self.answer is not None else None
         return stats.stop_reason if stats is not None else None
 
     @property
