@@ -116,13 +116,14 @@ class Costs:
 
     # -- sums
 
-    def change(self, draft: Draft, parts: Parts) -> float:
-        """What it costs to give a request other parts than it has."""
-        return self._known(draft, parts) - self._known(draft, Parts.of(draft))
+    def change(self, draft: Draft, now: Parts, then: Parts) -> float:
+        """What it costs to give a request other parts than it has now."""
+        return self._known(draft, then) - self._known(draft, now)
 
     def hardly_its(self, draft: Draft) -> bool:
         """Whether a request's engine task is rather nobody's."""
-        return bool(draft.run.tasks) and self.change(draft, Parts.of(draft)._replace(tasks=())) < -IN_APP
+        task = draft.run.task
+        return task is not None and self._task(draft, task) > IN_APP + MISSING
 
     def order(self, handed: Sequence[tuple[Draft, Parts]]) -> float:
         """What it costs beyond that to give several requests other parts: they may be out of order then."""
@@ -277,6 +278,8 @@ class Costs:
         if parts.stream is not None and parts.end is not None and parts.stream.answer.finish_reason is None:
             return True
         answer = parts.end.answer if parts.end is not None else None
+        if answer is not None and answer.stats is not None and answer.stats.stop_reason == "userStopped":
+            return True
         usage = answer.usage if answer is not None else None
         return usage is not None and usage.input == 0 and usage.output == 0
 

@@ -16,6 +16,7 @@ from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
 from lms_audit.read.join import Stretch
 
+REVIEWS = 4
 QUARTER_HOUR = 900
 SAME_MOMENT_MS = 1000
 """So soon after its disconnect a request gets its finish line at the latest, unless its prompt has to be read first."""
@@ -274,7 +275,11 @@ class Ends(Course):
     def review(self) -> None:
         """The end of the log: all that overlaps is looked at once more."""
         costs = Costs(self.found.drafts, self.tasks.sizes, self._created_off, closing=self.closes > 0)
-        Review(self.found.drafts, self.tasks.nobodys, self.left, costs).settle()
+        for _ in range(REVIEWS):  # what is handed round may bring others together
+            review = Review(self.found.drafts, self.tasks.nobodys, self.left, costs)
+            if not review.settle():
+                break
+        review.mark()
         self.found.unbound_tasks += sum(task.owner is None for task in self.tasks.nobodys)
 
     # -- predictions

@@ -38,6 +38,8 @@ SUBSETS: tuple[tuple[int, ...], ...] = tuple(
     subset for size in (1, 2, 3, 4) for subset in combinations(range(len(Parts._fields)), size)
 )
 
+HANGUPS = (3,)
+
 Round = tuple[float, tuple[Draft, ...], tuple[int, ...]]
 """What it costs, who takes part (each gives to the next, the last to the first), and which parts are handed on."""
 
@@ -52,6 +54,9 @@ class Review:
         self.near: dict[Draft, list[Draft]] = {}
         """Who was at work at the same time."""
         drafts = [draft for draft in drafts if draft.generates]
+        self.open: dict[Draft, list[Round]] = {}
+        """Rounds that begin with a request and would cost little."""
+        self._parts: dict[Draft, Parts] = {}
         nobodies = [Nobody(tasks=(task,)) for task in tasks]
         nobodies += [Nobody(hangup=hangup) for hangup in hangups if hangup.owner is None]
         pairs = list(_pairs([*drafts, *nobodies], hangups))
@@ -60,52 +65,72 @@ class Review:
             self.near.setdefault(one, []).append(other)
             self.near.setdefault(other, []).append(one)
 
-    def settle(self) -> None:
-        """Hands parts round until nothing is gained by it, then marks what remains in doubt."""
+    def settle(self) -> bool:
+        """Hands parts round until nothing is gained by it; whether any were."""
         waiting = dict.fromkeys(self.near)
+        moved = False
         for _ in range(ROUNDS * len(self.near)):
             if not waiting:
                 break
             draft = next(iter(waiting))
-            best = min(self._rounds(draft), key=lambda one: one[0], default=None)
+            self.open[draft] = list(self._rounds(draft))
+            best = min(self.open[draft], key=lambda one: one[0], default=None)
             if best is None or best[0] > -GAIN:
                 del waiting[draft]
                 continue
             _, circle, subset = best
-            for one, parts in _handed(circle, subset):
+            for one, parts in self._handed(circle, subset):
                 parts.give(one)
                 one.prove("the log as a whole")
                 waiting.update(dict.fromkeys((one, *self.near[one])))
+            self._parts.clear()
             self.costs.forget()
-        for draft in self.near:
-            for price, circle, subset in self._rounds(draft):
-                if price < SURE and self.costs.seen(_handed(circle, subset)):
+            moved = True
+        return moved
+
+    def mark(self) -> None:
+        """Marks what remains in doubt."""
+        for rounds in self.open.values():
+            for price, circle, subset in rounds:
+                if price < SURE and self.costs.seen(self._handed(circle, subset)):
                     _mark(circle)
+
+    def _of(self, draft: Draft) -> Parts:
+        if draft not in self._parts:
+            self._parts[draft] = Parts.of(draft)
+        return self._parts[draft]
 
     def _rounds(self, start: Draft) -> Iterator[Round]:
         """Rounds that begin with a request, and are not too dear."""
         costs = self.costs
         for subset in SUBSETS:
+            longest = FURTHEST if subset == HANGUPS else LONGEST
             circles: list[tuple[float, tuple[Draft, ...]]] = [(0.0, (start,))]
             while circles:
                 spent, circle = circles.pop()
-                giver = circle[-1]
-                given = Parts.of(giver)
-                for taker in self.near[giver]:
+                given = self._of(circle[-1])
+                empty = not any(given[part] for part in subset)
+                for taker in self.near[circle[-1]]:
                     closes = taker is start and len(circle) > 1
                     if taker in circle and not closes:
                         continue
-                    if not any(given[part] or Parts.of(taker)[part] for part in subset):
+                    own = self._of(taker)
+                    if empty and not any(own[part] for part in subset):
                         continue
-                    price = spent + costs.change(taker, _with(Parts.of(taker), given, subset))
+                    price = spent + costs.change(taker, own, _with(own, given, subset))
                     if price > SURE + SLACK:
                         continue
                     if closes:
-                        price += costs.order(_handed(circle, subset))
+                        price += costs.order(self._handed(circle, subset))
                         if price < SURE:
                             yield price, circle, subset
-                    elif len(circle) < (FURTHEST if subset == (3,) else LONGEST):
+                    elif len(circle) < longest:
                         circles.append((price, (*circle, taker)))
+
+    def _handed(self, circle: tuple[Draft, ...], subset: tuple[int, ...]) -> list[tuple[Draft, Parts]]:
+        """Everyone's parts after a round."""
+        givers = (circle[-1], *circle[:-1])
+        return [(one, _with(self._of(one), self._of(giver), subset)) for one, giver in zip(circle, givers, strict=True)]
 
 
 def _with(own: Parts, given: Parts, subset: tuple[int, ...]) -> Parts:
@@ -116,12 +141,6 @@ def _with(own: Parts, given: Parts, subset: tuple[int, ...]) -> Parts:
         given.end if 2 in subset else own.end,
         given.hangup if 3 in subset else own.hangup,
     )
-
-
-def _handed(circle: tuple[Draft, ...], subset: tuple[int, ...]) -> list[tuple[Draft, Parts]]:
-    """Everyone's parts after a round."""
-    givers = (circle[-1], *circle[:-1])
-    return [(one, _with(Parts.of(one), Parts.of(giver), subset)) for one, giver in zip(circle, givers, strict=True)]
 
 
 def _mark(circle: tuple[Draft, ...]) -> None:
