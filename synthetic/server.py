@@ -346,6 +346,7 @@ class LmStudio:
         if self.settings.tokens and truth.stream and post.path in (CHAT, V0):
             return (yield from self._stream(job))
         if self.settings.tokens and not truth.stream:
+            truth.answer_logged = True
             self._build_up(post.answer, job.tag)
         steps = min(max(int(job.write_ms / LIVE_EVERY_MS), 1), 40)
         each = job.write_ms / steps

@@ -58,6 +58,8 @@ class Course(Engines):
         if len(among) > 1:
             return  # whose it is, only the prediction will tell
         draft = among[0] if among else None
+        if draft is None and any(one.run.hangup is not None for one in self._unanswered(event.tag)):
+            return  # it is that of one whose client has left
         if draft is None:
             free = [one for one in self.generating(event.tag) if one.in_flight and one.stream is not True]
             draft = free[0] if len(free) == 1 else None
@@ -72,6 +74,10 @@ class Course(Engines):
             draft.run.token_at = event.at
         self.note(draft.run, event, "accumulating", f"{event.tokens} tokens")
         draft.last_at = max(draft.last_at, event.last_at)
+
+    def _unanswered(self, tag: str | None) -> list[Draft]:
+        """Requests that may still get a prediction, whatever else is known of them."""
+        return [draft for draft in self.generating(tag) if draft.run.end is None and draft.stream is not True]
 
     def call_building(self, event: ev.CallBuilding) -> None:
         """A tool call is being written."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lms_audit.correlate.engine_task import EngineTask, Note
-from lms_audit.correlate.parts import End, Hangup, PacketStream
+from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
 from lms_audit.model import Api, LineRange, Millis, Prompt, Status, TimelineEvent
 from lms_audit.read.events import Answer, Summary
 
@@ -178,6 +178,10 @@ class Draft:
         """Written by 0.2, whose ``usage`` is wrong."""
 
         self.received_at: Millis | None = None
+        self.place: Place = (0, 0)
+        """Stretch and line of its first line."""
+        self.started_place: Place | None = None
+        """And of its running line."""
         self.running_at: Millis | None = None
         self.run_count: int | None = None
         """Messages as the running line counts them."""
@@ -187,6 +191,8 @@ class Draft:
         """Model tag of its own running line."""
         self.embedded = False
         self.listed = False
+        self.doubtful = False
+        """Some of its lines may be another's: they are no evidence for what follows."""
         self.superseded = False
         """Another request continues its conversation, so that it must have ended by then."""
         self.run = Run(self)
@@ -194,6 +200,8 @@ class Draft:
         self.evidence: list[str] = []
         self.rivals: set[int] = set()
         """Numbers of drafts whose lines may have been taken for this one's, or the other way round."""
+        self.rivalled = False
+        """Its engine task may have been for a chat in the application itself."""
         self.notes: list[Note] = []
         self.last_at = at
 

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lms_audit.correlate.binding import Doubt
+from lms_audit.correlate.binding import tagged
+from lms_audit.correlate.costs import Costs, shape
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
 from lms_audit.correlate.parts import End, PacketStream
+from lms_audit.correlate.review import Review
 from lms_audit.correlate.tasks import SURE
 from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
 from lms_audit.read.join import Stretch
 
+REVIEWS = 4
 QUARTER_HOUR = 900
 SAME_MOMENT_MS = 1000
 """So soon after its disconnect a request gets its finish line at the latest, unless its prompt has to be read first."""
 FRESH_MS = 2000
 """A request that has shown no sign of work for so long after its start has hardly ended."""
-UNLIKELY = -10.0
-"""A prediction that fits its request so badly was another's."""
-CONFUSED_MS = 60_000
-"""Predictions of so long before may have been given to the wrong request."""
 LINGER_MS = 10_000
 """How long after its disconnect a request may still get its finish line."""
 
@@ -80,11 +79,15 @@ class Ends(Course):
                 stream.among = list(among)
                 self.loose.append(stream)
             return
-        waiting = [draft for draft in self.in_flight() if draft.stream and not draft.run.has_packets]
+        waiting = [draft for draft in tagged(self.in_flight(), event.tag) if draft.stream and not draft.run.has_packets]
         if not waiting:  # or the last ones of a request whose client has just left
             left = [draft for draft in self._left_open(event.tag) if not draft.run.has_packets]
             waiting = [draft for draft in left if event.at - (draft.run.disconnected_at or 0) <= LINGER_MS]
-        draft = waiting[0] if len(waiting) == 1 else None
+        if len(waiting) > 1:
+            stream.among = waiting
+            self.loose.append(stream)
+            return
+        draft = waiting[0] if waiting else None
         if draft is None:
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")
@@ -136,7 +139,7 @@ class Ends(Course):
         self._measure(draft, stream.answer.usage)
 
     def _measure(self, draft: Draft, usage: ev.Usage | None) -> None:
-        if not self.in_doubt(draft):
+        if not draft.doubtful:
             self.tasks.learn(draft, usage)
 
     def _stream_before(self) -> PacketStream | None:
@@ -269,6 +272,16 @@ class Ends(Course):
             self.tasks.give(task, draft)
         return draft
 
+    def review(self) -> None:
+        """The end of the log: all that overlaps is looked at once more."""
+        costs = Costs(self.found.drafts, self.tasks.sizes, self._created_off, closing=self.closes > 0)
+        for _ in range(REVIEWS):  # what is handed round may bring others together
+            review = Review(self.found.drafts, self.tasks.nobodys, self.left, costs)
+            if not review.settle():
+                break
+        review.mark()
+        self.found.unbound_tasks += sum(task.owner is None for task in self.tasks.nobodys)
+
     # -- predictions
 
     def prediction(self, event: ev.Prediction) -> None:
@@ -305,7 +318,7 @@ class Ends(Course):
             and not draft.run.has_packets
             and (not draft.run.closed or draft.run.disconnected_at is not None)
         ]
-        among = [draft for draft in among if draft.started] or among
+        among = [draft for draft in among if draft.started] or among or self._unanswered(event.tag)
         answer = event.answer
         usage = answer.usage if answer is not None else None
         task = self._task_of(usage, among)
@@ -320,17 +333,8 @@ class Ends(Course):
             return value - (3.0 if draft.run.closed and usage is None else 0.0)
 
         draft = self.choose(among, "only one in flight", "created second and tokens", score)
-        if draft is not None and score(draft) <= UNLIKELY:  # then its own has gone to another
-            before = [
-                one for one in self.generating(event.tag) if one.run.predicted and self._just_answered(one, event)
-            ]
-            if before:
-                self.doubts.append(Doubt(draft, before))
         self._learn(draft, answer)
         return draft
-
-    def _just_answered(self, draft: Draft, event: ev.Prediction) -> bool:
-        return draft.run.answered_at is not None and event.at - draft.run.answered_at <= CONFUSED_MS
 
     def _task_of(self, usage: ev.Usage | None, among: Sequence[Draft]) -> EngineTask | None:
         """The engine task that wrote a prediction: the one with its numbers of tokens, else the one done first."""
@@ -346,7 +350,7 @@ class Ends(Course):
         """How well an answer fits a request; only differences mean anything."""
         if answer is None:
             return 0.0
-        value = 0.0
+        value = -shape(draft, answer)
         if answer.created is not None:
             sure = self.offset is not None
             off = self._created_off(draft, answer.created)
@@ -374,7 +378,7 @@ class Ends(Course):
         """Learns the zone from a prediction that only one request can have got."""
         if draft is None or answer is None or answer.created is None or draft.running_at is None:
             return
-        if draft.api is Api.LMSTUDIO_V0 or self.in_doubt(draft):
+        if draft.api is Api.LMSTUDIO_V0 or draft.doubtful:
             return
         offset = round((draft.running_at // 1000 - answer.created) / QUARTER_HOUR) * QUARTER_HOUR
         if abs(draft.running_at // 1000 - answer.created - offset) <= 1:

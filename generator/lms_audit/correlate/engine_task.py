@@ -126,6 +126,42 @@ class EngineTask:
             return event.tokens in (None, self.prompt_tokens + self.eval_tokens - 1)
         return not self.released
 
+    # -- where its lines stand
+
+    @property
+    def start(self) -> tuple[int, int] | None:
+        """Stretch and line of the first of them."""
+        return self.notes[0].place if self.notes else None
+
+    @property
+    def timing(self) -> tuple[int, int] | None:
+        """Stretch and line of its timing."""
+        return next((note.place for note in self.notes if note.name == "engine timing"), None)
+
+    @property
+    def last(self) -> Note | None:
+        """The line that shows it to be done."""
+        for names in (("engine assigned",), ("engine timing",), ("engine cancel", "engine release")):
+            found = [note for note in self.notes if note.name in names]
+            if found:
+                return found[-1] if names[0] == "engine timing" else found[0]
+        return None
+
+    @property
+    def done(self) -> tuple[int, int] | None:
+        """Stretch and line of that line."""
+        return self.last.place if self.last is not None else None
+
+    @property
+    def done_at(self) -> Millis | None:
+        """Time of that line."""
+        return self.last.at if self.last is not None else None
+
+    @property
+    def cut(self) -> bool:
+        """It was given up: released, or cancelled, without a timing."""
+        return self.eval_ms is None and self.failed is None and (self.released or self.last is not None)
+
     @property
     def nameless(self) -> bool:
         """Of an engine that tells only the size of a prompt."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lms_audit.correlate.binding import Binding, Doubt
+from lms_audit.correlate.binding import Binding
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
 from lms_audit.correlate.parts import Hangup
@@ -73,14 +73,15 @@ class Engines(Binding):
         """A client has closed its connection; after the end of its request that is normal."""
         flying = self.in_flight()
         ended = [draft for draft in self.recent if self._just_ended(draft, event.at)]
-        hangup = Hangup(event, (self.number, event.line), flying, ended)
+        hangup = Hangup(event, (self.number, event.line), flying, weak=bool(ended))
+        self.note(hangup, event, "disconnected")
         self.left.append(hangup)
         if ended and (not flying or self.closes or self.ends <= FEW_ENDS):
             self.closes += not flying
             self._hang_up(ended[-1], hangup)
         else:
-            hangup.ended = []  # the clients of this log do not close their connections so
-        if not hangup.ended and len(flying) == 1:
+            hangup.weak = False  # the clients of this log do not close their connections so
+        if not hangup.weak and len(flying) == 1:
             flying[0].prove("only one in flight")
             self.cancel(flying[0], hangup)
         elif flying:
@@ -89,8 +90,10 @@ class Engines(Binding):
 
     def _hang_up(self, draft: Draft, hangup: Hangup) -> None:
         """It was this one whose client has left."""
+        if hangup.owner is not None:
+            hangup.owner.run.hangup = None
         draft.run.hangup, hangup.owner = hangup, draft
-        self.note(hangup, hangup.event, "disconnected", "after its end" if draft.run.hung_up else "")
+        draft.last_at = max(draft.last_at, hangup.at)
 
     def _all_left(self, flying: list[Draft]) -> None:
         """As many clients have left as there are requests in flight."""
@@ -151,7 +154,9 @@ class Engines(Binding):
             self.hangups.remove(hangup)
             self.cancel(owner, hangup)
         elif event is not None:
-            self.cancel(owner, Hangup(event, (self.number, event.line), [owner], []))
+            hangup = Hangup(event, (self.number, event.line), [owner], weak=False)
+            self.note(hangup, event, "disconnected")
+            self.cancel(owner, hangup)
 
     def end_hangups(self, draft: Draft, at: Millis) -> None:
         """A request has come to its end: was it the one whose client had left? Called before it is closed."""
@@ -170,12 +175,10 @@ class Engines(Binding):
             elif not hangup.weak and at - hangup.at <= HANGUP_MS:
                 self.hangups.remove(hangup)
                 self._hang_up(draft, hangup)
-                if not self.serial:  # there only one is at work, and stops at once
-                    self.doubts.append(Doubt(draft, hangup.drafts))
                 return
 
     def _only_one_left(self, hangup: Hangup) -> None:
-        if len(hangup.drafts) != 1 or hangup.weak:
+        if len(hangup.drafts) != 1 or hangup.weak or hangup not in self.hangups:
             return
         (left,) = hangup.drafts
         self.hangups.remove(hangup)
@@ -185,13 +188,6 @@ class Engines(Binding):
             self._hang_up(left, hangup)
         else:
             self.cancel(left, hangup)
-
-    def finish_hangups(self) -> None:
-        """The end of the log: who had left of those that have no good end?"""
-        for hangup in self.hangups:
-            open_ = [draft for draft in hangup.drafts if _ended_well(draft) is not True]
-            if not hangup.weak and len(open_) > 1:
-                self.doubts.append(Doubt(open_[0], open_[1:]))
 
     # -- engines without task ids
 

@@ -1,4 +1,4 @@
-"""What the log shows of a request's course, in parts that belong together whosever they are: packets, an end, a hang-up.
+"""What the log shows of a request's course, in parts that belong together: packets, an end, a hang-up.
 
 A part is made of lines that cannot be of two requests. To which request it belongs is another question, and the answer
 may change while more of the log is read. (The fourth part, ``EngineTask``, has a module of its own.)
@@ -93,14 +93,14 @@ class End:
 class Hangup:
     """A client has closed its connection; the line names nobody."""
 
-    def __init__(self, event: ev.Disconnected | ev.Task, place: Place, drafts: list[Draft], ended: list[Draft]) -> None:
+    def __init__(self, event: ev.Disconnected | ev.Task, place: Place, drafts: list[Draft], *, weak: bool) -> None:
         self.event = event
         self.at = event.at
         self.place = place
         self.drafts = drafts
         """Requests in flight that it may have cut off."""
-        self.ended = ended
-        """Requests that had just ended, whose clients may have closed their connection, as clients do."""
+        self.weak = weak
+        """A request had just ended, and its client may have closed the connection, as clients do."""
         self.owner: Draft | None = None
         """Whose client it was, where that is known or the likeliest."""
         self.notes: list[Note] = []
@@ -108,8 +108,3 @@ class Hangup:
     def after(self, end: End | None) -> bool:
         """It came after the end of its request, and cut nothing off."""
         return end is not None and end.place < self.place
-
-    @property
-    def weak(self) -> bool:
-        """It need not have cut anything off."""
-        return bool(self.ended)

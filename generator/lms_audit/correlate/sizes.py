@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lms_audit.correlate.engine_task import EngineTask
 from lms_audit.model import Api, Prompt
+from lms_audit.read.events import Usage
 
 if TYPE_CHECKING:
     from lms_audit.correlate.conversation import PromptTree
@@ -107,6 +108,26 @@ class Sizes:
                 return None
             node = self.tree.parent(node)
         return None
+
+    def predecessors(self, draft: Draft, ended: dict[int, list[Draft]]) -> list[Draft]:
+        """Requests whose prompt a draft's goes on after: those of the longest one. ``ended``: node -> requests."""
+        assert draft.prompt is not None
+        node = self.tree.parent(draft.prompt.node)
+        marked = draft.api is Api.MESSAGES
+        for step in range(ANCESTORS):
+            found = ended.get(node) or (ended.get(-node) if marked and step else None)
+            if found or not node:
+                return found or []
+            node = self.tree.parent(node)
+        return []
+
+    def fit_usage(self, usage: Usage, draft: Draft) -> float:
+        """How well the tokens an answer says its prompt had fit a request."""
+        if not usage.input or draft.prompt is None or draft.old:
+            return 0.0
+        task = EngineTask(None, None)
+        task.prompt_tokens = usage.input
+        return max(self.fit(task, draft, self.earlier(draft)), -30.0)
 
     def continues(self, node: int, draft: Draft) -> bool:
         """Whether a prompt goes on where a draft's ends.

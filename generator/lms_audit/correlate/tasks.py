@@ -39,7 +39,7 @@ class Tasks:
     """All tasks of the engines at work, and the last one of every slot."""
 
     def __init__(self, tree: PromptTree) -> None:
-        self.unbound = 0
+        self.nobodys: list[EngineTask] = []
         """Tasks no request explains."""
         self.undecided: list[EngineTask] = []
         self.ending: list[EngineTask] = []
@@ -172,8 +172,9 @@ class Tasks:
         self._live.clear()
 
     def _drop(self, task: EngineTask) -> None:
-        if task.owner is None and not task.candidates and not task.unclear:
-            self.unbound += task.launched_at is not None or task.timed
+        told = task.launched_at is not None or task.timed
+        if told and task.owner is None and not task.candidates and not task.unclear:
+            self.nobodys.append(task)
 
     def _engines(self, event: ev.Task | ev.Timing) -> list[int]:
         """The engine processes a line may be from, the nearest first; each gets to be known better by its lines."""
