@@ -219,6 +219,8 @@ class Costs:
         if not end.whole and draft.api is not None and (end.family == "messages") is not messages:
             return IMPOSSIBLE
         total = shape(draft, end.answer) if end.answer is not None else 0.0
+        if draft.path is not None and not draft.started and not draft.old:
+            total += WRONG
         if end.answer is not None and end.answer.created is not None:
             total += WRONG if self.created_off(draft, end.answer.created) > 1 else 0.0
         after = self.next.get(draft)

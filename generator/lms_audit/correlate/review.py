@@ -3,9 +3,9 @@
 In: requests with their parts (engine tasks, packets, end, hang-up), as they were bound line by line. Out: the same,
 with parts exchanged where the log as a whole speaks for it, and marks on requests that could as well have each other's.
 
-Requests that were at work at the same time are asked, two, three or four at a time, what it would cost, in
-improbability, to hand some of their parts round. What costs less than nothing is done. What costs little, and would
-change what is said of them, leaves a mark on all of them. Engine tasks and hang-ups that are nobody's take part. Cost:
+Requests that were at work at the same time are asked, two or more at a time, what it would cost, in improbability, to
+hand some of their parts round. What costs less than nothing is done. What costs little, and would change what is said
+of them, leaves a mark on all of them. Engine tasks and hang-ups that are nobody's take part. Cost:
 linear in the number of pairs that overlap; nothing without overlap.
 """
 
@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from heapq import heappop, heappush
+from itertools import combinations, count
 
 from lms_audit.correlate.costs import CLOSING_MS, Costs, Nobody, Parts
 from lms_audit.correlate.drafts import Draft
@@ -24,10 +25,8 @@ SURE = 4.0
 """By how much the best explanation must beat another one to count as settled."""
 GAIN = 0.5
 """What is gained by less is no reason to change anything."""
-LONGEST = 4
-"""So many requests hand parts round at most."""
-FURTHEST = 7
-"""And so many hang-ups."""
+WIDEST = 40
+"""So many requests are asked at most whether they take part in a round."""
 SLACK = 2.0
 """What a round may cost on the way, beyond what it may cost in the end. (Whoever begins it, it comes out the same, and
 one of them can begin it without ever spending more than it costs in the end; but for what ``Costs.order`` adds.)"""
@@ -37,8 +36,6 @@ ROUNDS = 20
 SUBSETS: tuple[tuple[int, ...], ...] = tuple(
     subset for size in (1, 2, 3, 4) for subset in combinations(range(len(Parts._fields)), size)
 )
-
-HANGUPS = (3,)
 
 Round = tuple[float, tuple[Draft, ...], tuple[int, ...]]
 """What it costs, who takes part (each gives to the next, the last to the first), and which parts are handed on."""
@@ -101,31 +98,38 @@ class Review:
         return self._parts[draft]
 
     def _rounds(self, start: Draft) -> Iterator[Round]:
-        """Rounds that begin with a request, and are not too dear."""
-        costs = self.costs
+        """Rounds that begin with a request, and are not too dear: for each that may come last, the cheapest."""
         for subset in SUBSETS:
-            longest = FURTHEST if subset == HANGUPS else LONGEST
-            circles: list[tuple[float, tuple[Draft, ...]]] = [(0.0, (start,))]
-            while circles:
-                spent, circle = circles.pop()
-                given = self._of(circle[-1])
-                empty = not any(given[part] for part in subset)
-                for taker in self.near[circle[-1]]:
-                    closes = taker is start and len(circle) > 1
-                    if taker in circle and not closes:
-                        continue
-                    own = self._of(taker)
-                    if empty and not any(own[part] for part in subset):
-                        continue
-                    price = spent + costs.change(taker, own, _with(own, given, subset))
+            circles: dict[Draft, tuple[float, tuple[Draft, ...]]] = {start: (0.0, (start,))}
+            number = count()
+            waiting: list[tuple[float, Place, int, Draft]] = [(0.0, start.place, next(number), start)]
+            passed: set[Draft] = set()
+            while waiting and len(passed) < WIDEST:
+                *_, giver = heappop(waiting)
+                if giver in passed:
+                    continue
+                passed.add(giver)
+                spent, circle = circles[giver]
+                for taker, change in self._changes(giver, subset):
+                    price = spent + change
                     if price > SURE + SLACK:
                         continue
-                    if closes:
-                        price += costs.order(self._handed(circle, subset))
+                    if taker is start:
+                        price += self.costs.order(self._handed(circle, subset))
                         if price < SURE:
                             yield price, circle, subset
-                    elif len(circle) < longest:
-                        circles.append((price, (*circle, taker)))
+                    elif taker not in passed and (taker not in circles or price < circles[taker][0]):
+                        circles[taker] = price, (*circle, taker)
+                        heappush(waiting, (price, taker.place, next(number), taker))
+
+    def _changes(self, giver: Draft, subset: tuple[int, ...]) -> Iterator[tuple[Draft, float]]:
+        """Who may be given someone's parts, and what it costs."""
+        given = self._of(giver)
+        empty = not any(given[part] for part in subset)
+        for taker in self.near[giver]:
+            own = self._of(taker)
+            if not empty or any(own[part] for part in subset):
+                yield taker, self.costs.change(taker, own, _with(own, given, subset))
 
     def _handed(self, circle: tuple[Draft, ...], subset: tuple[int, ...]) -> list[tuple[Draft, Parts]]:
         """Everyone's parts after a round."""
