@@ -16,7 +16,7 @@
   // --- numbers as text: the same words as present/views/format.py ---------------------------------------------------
 
   const span = (ms) => {
-    if (ms > 0 && ms < 500) return "<0:01";
+    if (ms < 1000) return "<0:01";
     const seconds = Math.round(ms / 1000);
     const hours = Math.floor(seconds / 3600), minutes = Math.floor(seconds / 60) % 60;
     return hours ? `${number.format(hours)}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
@@ -29,6 +29,8 @@
     return minutes < 2880 ? `${Math.floor(minutes / 60)}${THIN}h ${two(minutes % 60)}${THIN}min`
       : `${Math.floor(minutes / 1440)}${THIN}d ${Math.floor(minutes / 60) % 24}${THIN}h`;
   };
+  /** A difference of two times of the log's clock, which ticks in seconds. */
+  const spoken = (ms) => (ms < 1000 ? `<${THIN}1${THIN}s` : `${number.format(Math.round(ms / 1000))} ±${THIN}1${THIN}s`);
   const compact = (value) => {
     for (const [limit, name] of [[1e9, "G"], [1e6, "M"], [1e4, "k"]]) {
       if (value >= limit) {
@@ -41,7 +43,8 @@
   // [whole part, fraction]: the fraction has its own box, so that points stand under one another
   const parts = {
     seconds: (ms, clock) => {
-      const text = digits[clock ? (ms % 1000 ? 1 : 0) : ms < 9995 ? 2 : 1].format(ms / 1000);
+      if (clock) return ms < 1000 ? ["< 1", ""] : [number.format(Math.round(ms / 1000)), "±1"];
+      const text = digits[ms < 9995 ? 2 : 1].format(ms / 1000);
       const dot = text.indexOf(".");
       return dot < 0 ? [text, ""] : [text.slice(0, dot), text.slice(dot)];
     },
@@ -119,6 +122,26 @@
     return String(value);
   };
 
+  /** A value as a reader sees it, in one piece. */
+  const shown = (column, row) => {
+    const value = column.values[row];
+    if (value === null) return column.missing;
+    if (column.shape === "time") return iso(value).slice(0, 19).replace("T", " ");
+    if (!(column.shape in parts)) return text(column, row);
+    return parts[column.shape](value, Boolean(column.clock) && column.clock[row] === "1").join("");
+  };
+
+  /** A figure of a selection in two parts, as in `parts`; `found` is what `spread` says. */
+  const figure = (column, name, found) => {
+    const value = found[name];
+    if (value === null) return [found.n ? "–" : column.missing, null];
+    if (name === "n") return [number.format(value), null];
+    if (name !== "total" || ["rate", "share", "span"].includes(column.shape)) {
+      return parts[column.shape](column.shape === "count" && value >= 100 ? Math.round(value) : value, column.roughOnly);
+    }
+    return [column.shape === "seconds" ? duration(value) : compact(value), null];
+  };
+
   /** A value for the CSV: raw, times in ISO 8601, nothing a spreadsheet would take for a formula. */
   const raw = (column, row) => {
     const value = column.values[row];
@@ -132,6 +155,14 @@
       found = flat.flatMap((code, place) => (place % 2 ? [] : new Array(flat[place + 1]).fill(column.names[code]))).join("; ");
     }
     return /^[=+\-@\t\r]/.test(found) ? `'${found}` : found;
+  };
+
+  /** A table of the rows in this order for a spreadsheet, all columns but the links. */
+  const csv = (rows, order) => {
+    const columns = rows.columns.filter((column) => column.shape !== "link");
+    const quoted = (value) => `"${String(value).replaceAll('"', '""')}"`;
+    const lines = order.map((row) => columns.map((column) => quoted(raw(column, row))).join(","));
+    return [columns.map((column) => quoted(column.name)).join(","), ...lines].join("\n");
   };
 
   class Rows {
@@ -293,7 +324,7 @@
   };
 
   audit.lists = {
-    Rows, percentile, parts, duration, compact, number: (value) => number.format(value), text, raw, sortable, iso,
+    Rows, percentile, parts, duration, spoken, csv, shown, figure, compact, number: (value) => number.format(value), text, raw, sortable, iso,
     isoDay, dayOf, emptyState, readState, writeState,
   };
   const waiting = (audit.waitingRows = audit.waitingRows || new Map());

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from lms_audit.analyse.definitions import DEFINITIONS
 from lms_audit.analyse.report import Figure
-from lms_audit.model import Api, Request, Status
+from lms_audit.model import Api, Request, Source, Status
 
 Number = float | int
 Get = Callable[[Request], Number | None]
@@ -119,7 +119,8 @@ def sample(requests: Iterable[Request], metric: str, get: Get | None = None, fie
             continue
         values.append(value)
         if field in request.provenance:
-            sources[request.provenance[field].value] += 1
+            source = request.provenance[field]
+            sources["clock_ms" if source is Source.CLOCK and request.precise else source.value] += 1
     return Sample(metric, tuple(sorted(values)), dict(sorted(excluded.items())), dict(sorted(sources.items())))
 
 

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from lms_audit.analyse.figures import runs_model
 from lms_audit.analyse.report import Report
-from lms_audit.model import Api, Json, Request, Session, Source
+from lms_audit.model import Api, Json, Request, Session
 from lms_audit.present import text
 from lms_audit.present.views import format as words
 
@@ -110,10 +110,7 @@ def _measure(
 ) -> Column:
     """A measured value of requests, with the mark of those that are differences of whole seconds."""
     values = _known((getattr(row, name) if get is None else get(row)) for row in rows)
-    clock = tuple(
-        value is not None and row.provenance.get(name) is Source.CLOCK and not row.precise
-        for row, value in zip(rows, values, strict=True)
-    )
+    clock = tuple(value is not None and words.ticking(row, name) for row, value in zip(rows, values, strict=True))
     return Column(
         name=name,
         shape=shape,
