@@ -58,9 +58,14 @@
   };
   const isoDay = (day) => new Date(day * DAY).toISOString().slice(0, 10);
   const iso = (ms) => new Date(ms).toISOString().slice(0, ms % 1000 ? 23 : 19);
+  /** Where a period begins or ends that is written as a day or as a minute of one; null where it makes no sense. */
+  const momentOf = (text, end = false) => {
+    const found = /^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(text || "") ? Date.parse(text.length > 10 ? `${text}Z` : text) : NaN;
+    return Number.isNaN(found) ? null : found + (end ? (text.length > 10 ? 60000 : DAY) - 1 : 0);
+  };
   const dayOf = (text) => {
-    const found = /^\d{4}-\d\d-\d\d$/.test(text || "") ? Date.parse(text) : NaN;
-    return Number.isNaN(found) ? null : found / DAY;
+    const found = momentOf(text);
+    return found === null ? null : Math.floor(found / DAY);
   };
 
   /** Percentile of sorted values by linear interpolation between the two nearest ranks, as in analyse/figures.py. */
@@ -215,11 +220,11 @@
     select(state) {
       const {masks, count} = this;
       masks.fill(0);
-      const from = dayOf(state.from), to = dayOf(state.to);
+      const from = momentOf(state.from), to = momentOf(state.to, true);
       if ((from !== null || to !== null) && this.time) {
         for (let row = 0; row < count; row += 1) {
-          const at = this.time.values[row], day = at === null ? null : Math.floor(at / DAY);
-          if (day === null || (from !== null && day < from) || (to !== null && day > to)) masks[row] |= 1;
+          const at = this.time.values[row];
+          if (at === null || (from !== null && at < from) || (to !== null && at > to)) masks[row] |= 1;
         }
       }
       const wanted = state.q.toLowerCase().split(/\s+/).filter(Boolean);
@@ -302,7 +307,7 @@
     const state = emptyState();
     const found = new URLSearchParams(hash.replace(/^#/, ""));
     for (const name of ["sort", "from", "to", "q"]) state[name] = found.get(name) || "";
-    for (const name of ["from", "to"]) if (dayOf(state[name]) === null) state[name] = "";
+    for (const name of ["from", "to"]) if (momentOf(state[name]) === null) state[name] = "";
     if (!rows.shown.some((column) => column.name === state.sort.replace(/^-/, ""))) state.sort = "";
     state.all = found.get("all") === "1";
     for (const column of rows.filterable) {

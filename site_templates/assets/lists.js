@@ -331,8 +331,8 @@
       this.count.textContent = this.shown === total ? `${lists.number(total)} ${rows.noun[total === 1 ? 0 : 1]}`
         : `${lists.number(this.shown)} of ${lists.number(total)} ${rows.noun[total === 1 ? 0 : 1]}`;
       if (rows.time) {
-        this.from.value = state.from;
-        this.to.value = state.to;
+        this.from.value = state.from.slice(0, 10); // a view of the overview may begin within a day: the chip says so
+        this.to.value = state.to.slice(0, 10);
         const counts = rows.counts(rows.time);
         const found = this.bars.map(({from, to}) => {
           let sum = 0;
@@ -373,12 +373,12 @@
       };
       if (state.from || state.to) {
         const words = state.from === state.to ? state.from : `${state.from || "…"} – ${state.to || "…"}`;
-        chip(words, () => { state.from = state.to = ""; });
+        chip(words.replaceAll("T", " "), () => { state.from = state.to = ""; });
       }
       for (const column of rows.filterable) {
         for (const key of state.facets.get(column.name) || []) {
           const code = rows.code(column, key);
-          chip(`${column.title || column.name}: ${code < 0 ? key : rows.label(column, code)}`, () => {
+          chip(`${column.title || column.name.replaceAll("_", " ")}: ${code < 0 ? key : rows.label(column, code)}`, () => {
             state.facets.get(column.name).delete(key);
             if (!state.facets.get(column.name).size) state.facets.delete(column.name);
           });

@@ -18,6 +18,8 @@
     ? rows.flatMap(([key, ...values]) => values.map((value, index) => ({ [cols[0]]: key, [long[0]]: cols[index + 1], [long[1]]: value })))
     : rows.map((row) => Object.fromEntries(row.map((value, index) => [cols[index], value])));
 
+  window.lmsAudit.chartRows = (figure) => rowsOf(JSON.parse(figure.querySelector("script").textContent).data);
+
   const config = () => {
     const text = colour("--md-default-fg-color--light");
     const line = colour("--line");
@@ -71,6 +73,8 @@
       if (request) location.hash = `r-${request}`;
     });
     view.classList.add("drawn");
+    figure.drawing = drawn;
+    figure.dispatchEvent(new Event("chart-drawn", { bubbles: true }));
   };
 
   let queue = Promise.resolve();
