@@ -95,7 +95,7 @@
     const { kind } = figure.dataset, original = audit.chartRows(figure);
     if (!period) return original;
     if (kind.startsWith("dist_")) return spread(original, kind, selected);
-    if (kind.startsWith("speed_")) return original.filter(({ median, at }) => median !== null || inside(at));
+    if (kind.startsWith("speed_")) return original.map((row) => ({ ...row, out: row.median === null && !inside(row.at) }));
     if (kind === "tools") return tools(original, selected);
     return kind === "heat" ? hours(original, selected) : null;
   };
@@ -162,12 +162,14 @@
     again = true;
     if (busy) return;
     busy = true;
+    bar.setAttribute("aria-busy", "true");
     while (again) {
       again = false;
       if (period) await loaded();
       await draw();
     }
     busy = false;
+    bar.setAttribute("aria-busy", "false");
   };
   const choose = (wanted, keep = true) => {
     period = wanted && wanted[0] < wanted[1] ? wanted : null;

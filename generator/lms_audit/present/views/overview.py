@@ -6,6 +6,8 @@ In: the book. Out: view data. Rows of charts are binned here, at most about 500 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
@@ -200,13 +202,11 @@ def distribution_rows(values: Sequence[float], scale: float = 1.0) -> list[dict[
         return []
     low, high = math.log10(ordered[0]), math.log10(ordered[-1] * 1.0001)
     bins = min(40, max(8, round(math.sqrt(len(ordered)) * 1.5)))
-    counts = [0] * bins
-    for value in ordered:
-        counts[min(bins - 1, int((math.log10(value) - low) / (high - low) * bins))] += 1
-    edges = [10 ** (low + (high - low) * index / bins) for index in range(bins + 1)]
+    # counted between the edges as the page has them, so that a script finds the same numbers
+    edges = [float(f"{10 ** (low + (high - low) * index / bins):.4g}") for index in range(bins + 1)]
+    counts = Counter(bisect_right(edges, value, 1, bins) - 1 for value in ordered)
     rows: list[dict[str, object]] = [
-        {"from": float(f"{edges[index]:.4g}"), "to": float(f"{edges[index + 1]:.4g}"), "n": number, "mark": None}
-        for index, number in enumerate(counts)
+        {"from": edges[index], "to": edges[index + 1], "n": counts[index], "mark": None} for index in range(bins)
     ]
     for name, at in (("median", 0.5), ("P95", 0.95), ("P99", 0.99)):
         rows.append({"from": float(f"{percentile(ordered, at):.4g}"), "to": None, "n": None, "mark": name})
