@@ -97,14 +97,14 @@
   };
 
   const statistics = (column, found) => {
-    const block = make("span", {class: "al-stats"});
+    const left = found.of - found.n, missing = left ? ` · left out: ${lists.number(left)} ${column.missing}` : "";
+    const block = make("span", {class: "al-stats", "data-m": column.name, "data-covers": `n = ${lists.number(found.n)}${missing}${column.of ? " · total: tokens of the selection ÷ their time" : ""}`});
     for (const [name] of STATS) {
       const [whole, fraction] = lists.figure(column, name, found), known = found[name] !== null;
       const words = make("span", {class: known ? "al-num" : "al-unknown"}, whole);
       if (fraction !== null) words.append(make("span", {class: "al-frac"}, fraction));
       const line = make("span", {class: "al-stat", "data-stat": name}, words);
       if (known) line.dataset.value = String(found[name]);
-      if (name === "total" && column.of) line.title = "tokens of the selection ÷ their time";
       block.append(line);
     }
     return block;

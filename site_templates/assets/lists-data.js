@@ -278,7 +278,7 @@
       return found.join(" ").toLowerCase();
     }
 
-    /** n, total, median and percentiles of a column over rows; for rates the total is that of the sums. */
+    /** n of how many rows, total, median and percentiles of a column over rows; for rates the total is that of the sums. */
     spread(column, rows) {
       const values = [];
       let total = 0, tokens = 0, time = 0;
@@ -291,11 +291,11 @@
         if (whole && whole[row] !== null && per[row] !== null) { tokens += whole[row]; time += per[row]; }
       }
       const n = values.length;
-      if (!n) return {n, total: null, median: null, p95: null, p99: null};
+      if (!n) return {n, of: rows.length, total: null, median: null, p95: null, p99: null};
       values.sort((a, b) => a - b);
       if (whole) total = time ? (tokens / time) * 1000 : null;
       if (column.shape === "share") total = null;
-      return {n, total, median: percentile(values, 0.5), p95: percentile(values, 0.95), p99: percentile(values, 0.99)};
+      return {n, of: rows.length, total, median: percentile(values, 0.5), p95: percentile(values, 0.95), p99: percentile(values, 0.99)};
     }
   }
 

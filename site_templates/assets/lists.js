@@ -247,6 +247,7 @@
       for (const column of this.grid.getColumns()) {
         const element = column.getElement();
         if (!column.getDefinition().headerSort) continue;
+        element.dataset.m = column.getField(); // a figure says what it means when it has the focus or the mouse
         element.tabIndex = 0;
         element.addEventListener("keydown", (event) => {
           if (event.key !== "Enter" && event.key !== " ") return;
@@ -295,8 +296,8 @@
     restore() {
       if (location.hash.replace(/^#/, "") === this.written) return;
       this.state = lists.readState(this.rows, location.hash);
+      this.sort(); // first: the grid says how it is sorted whenever it filters
       this.refresh();
-      this.sort();
     }
 
     write() {
