@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from lms_audit.analyse.definitions import DEFINITIONS
 from lms_audit.analyse.report import Figure
-from lms_audit.model import Api, Kind, Request, Status
+from lms_audit.model import Api, Kind, Request, Source, Status
 
 Number = float | int
 Get = Callable[[Request], Number | None]
@@ -120,8 +120,9 @@ def sample(requests: Iterable[Request], metric: str, get: Get | None = None, fie
             excluded[why] = excluded.get(why, 0) + 1
             continue
         values.append(value)
-        source = request.provenance.get(field)
+        source: str | None = request.provenance.get(field)
         if source is not None:
+            source = "clock_ms" if source is Source.CLOCK and request.precise else source
             sources[source] = sources.get(source, 0) + 1
     values.sort()
     told = {str(source): count for source, count in sorted(sources.items())}

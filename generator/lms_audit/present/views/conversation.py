@@ -21,7 +21,7 @@ from lms_audit.present.views.blocks import Place, said
 from lms_audit.present.views.book import Book
 from lms_audit.present.views.cards import Card, card
 from lms_audit.present.views.data import SessionData
-from lms_audit.present.views.format import clock, ms, size
+from lms_audit.present.views.format import clock, duration, ms, size, ticks
 from lms_audit.present.views.parts import Part
 from lms_audit.read.payload import decode
 
@@ -302,7 +302,9 @@ class Teller:
             request_path=self._book.request_path(request.id) or "",
             item=item,
             child=self._child(request, facts),
-            time=ms(gap.ms) if gap is not None and gap.kind == "tools" and len(self._book.calls(request)) == 1 else "",
+            time=(ms if request.precise else ticks)(gap.ms)
+            if gap is not None and gap.kind == "tools" and len(self._book.calls(request)) == 1
+            else "",
         )
 
     def _next(self, request: Request) -> str:
@@ -345,11 +347,11 @@ class Teller:
             yield self._make(request, facts, made.name, made.arguments, anchor, held, None, None)
 
     def _step(self, request: Request) -> Step:
-        took = [ms(request.elapsed_ms)] if request.elapsed_ms is not None else []
+        took = [duration(request, "elapsed_ms")] if request.elapsed_ms is not None else []
         if request.prompt_ms is not None:
-            took.append(f"prompt {ms(request.prompt_ms)}")
+            took.append(f"prompt {duration(request, 'prompt_ms')}")
         if request.generation_ms is not None:
-            took.append(f"answer {ms(request.generation_ms)}")
+            took.append(f"answer {duration(request, 'generation_ms')}")
         note = "" if request.status == "completed" else str(request.status)
         return Step(
             f"q-{request.id}",
