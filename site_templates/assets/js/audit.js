@@ -48,6 +48,7 @@
     specs(value) { held.specs = value; },
     sessions(value) { held.sessions = value; },
     definitions(value) { held.definitions = value; },
+    places(session, value) { held.places = value; },
     /** A part of a session's data, unpacked anew each time unless the caller keeps it. */
     async part(session, part) {
       await load(`sessions/${session}/data-${part}.js`);
@@ -58,6 +59,17 @@
     async toolSet(key) {
       await load(`assets/data/tools-${key}.js`);
       return unpack(parts.get(`tools/${key}`));
+    },
+    /** Puts a text on the clipboard; the button that was pressed says so. */
+    async copy(button, text) {
+      const label = button.textContent;
+      try {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "copied";
+      } catch {
+        button.textContent = "the browser refused";
+      }
+      setTimeout(() => { button.textContent = label; }, 2000);
     },
     element(name, attributes = {}, ...children) {
       const made = document.createElement(name);

@@ -124,7 +124,7 @@ class _Teller:
             return
         if prompt.system is not None and prompt.system not in self._told:
             self._told.add(prompt.system)
-            page = self._book.session_path(session.id, self._book.part_of.get(request.id, 1)) + "#prompt-audit"
+            page = f"{self._book.session_path(session.id)}#v-{prompt.system[:12]}"
             for text in library.system_texts(prompt.system):
                 source = self._source(session, prompt.system, text)
                 yield self._document(DocumentKind.PROMPT, text, session, request, page, note="system", source=source)

@@ -1,0 +1,63 @@
+/* Marks what was searched for where a result leads: folds open, what is not on the page is loaded, words are marked.
+ *
+ * The marks are highlights of the browser, so the page stays what it is. */
+(function () {
+  "use strict";
+
+  const { groupsOf, marker } = window.lmsSearch.query;
+  const MARKS = 500;
+  const NAME = "lms-search";
+
+  /* The text of an element's nodes as one, and the node and offset of a place in it. */
+  function textOf(element) {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    const nodes = [];
+    let text = "";
+    for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+      nodes.push([text.length, node]);
+      text += node.data;
+    }
+    const at = (place) => {
+      const found = nodes.findLast(([start]) => start <= place);
+      return [found[1], place - found[0]];
+    };
+    return { text, at };
+  }
+
+  function marksIn(element, groups) {
+    const { text, at } = textOf(element);
+    return marker(groups)(text, MARKS).map(([start, end, group]) => {
+      const range = document.createRange();
+      range.setStart(...at(start));
+      const [node, offset] = at(end - 1);
+      range.setEnd(node, offset + 1);
+      return { range, group };
+    });
+  }
+
+  /* What an anchor stands for: a link to a section without a box of its own leads to what is around it. */
+  const boxOf = (target) => (target.childNodes.length > 0 ? target : target.parentElement);
+
+  async function arrive(query) {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const groups = groupsOf(query);
+    if (target === null || groups.length === 0) return;
+    const box = boxOf(target);
+    for (let up = box; up !== null; up = up.parentElement) if (up.localName === "details") up.open = true;
+    let marks = marksIn(box, groups);
+    const all = () => new Set(marks.map(({ group }) => group)).size === groups.length;
+    for (const button of box.querySelectorAll("button.more")) {
+      if (all() || !window.lmsAudit.whole) break;
+      await window.lmsAudit.whole(button);
+      marks = marksIn(box, groups);
+    }
+    if (marks.length === 0) return;
+    const first = marks[0].range.startContainer.parentElement;
+    for (let up = first; up !== box && up !== null; up = up.parentElement) if (up.localName === "details") up.open = true;
+    if (window.Highlight) CSS.highlights.set(NAME, new Highlight(...marks.map(({ range }) => range)));
+    box.dataset.marks = String(marks.length);
+    first.scrollIntoView({ block: "center" });
+  }
+
+  window.lmsSearch.arrive = arrive;
+})();
