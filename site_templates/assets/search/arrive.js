@@ -38,6 +38,15 @@
   /* What an anchor stands for: a link to a section without a box of its own leads to what is around it. */
   const boxOf = (target) => (target.childNodes.length > 0 ? target : target.parentElement);
 
+  /* Brings a place to the middle of the window, and of the boxes around it that scroll: an element may be long. */
+  function centre(range, element) {
+    for (let up = element; up !== null && up !== document.documentElement; up = up.parentElement) {
+      if (up.scrollHeight <= up.clientHeight || !/auto|scroll/.test(getComputedStyle(up).overflowY)) continue;
+      up.scrollTop += range.getBoundingClientRect().top - up.getBoundingClientRect().top - up.clientHeight / 2;
+    }
+    window.scrollBy({ top: range.getBoundingClientRect().top - innerHeight / 2, behavior: "instant" });
+  }
+
   async function arrive(query) {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const groups = groupsOf(query);
@@ -56,7 +65,8 @@
     for (let up = first; up !== box && up !== null; up = up.parentElement) if (up.localName === "details") up.open = true;
     if (window.Highlight) CSS.highlights.set(NAME, new Highlight(...marks.map(({ range }) => range)));
     box.dataset.marks = String(marks.length);
-    first.scrollIntoView({ block: "center" });
+    centre(marks[0].range, first);
+    requestAnimationFrame(() => centre(marks[0].range, first)); // what was not laid out before may have moved it
   }
 
   window.lmsSearch.arrive = arrive;

@@ -246,7 +246,7 @@ class Teller:
             anchor=anchor,
             name=name,
             kind=kind,
-            argument=facts.argument if facts is not None else telling_argument(kind, arguments),
+            argument=self._in_project(facts.argument if facts is not None else telling_argument(kind, arguments)),
             arguments=arguments,
             facts=facts,
             result=held[1].text if held is not None else None,
@@ -260,6 +260,11 @@ class Teller:
             child=self._child(request, facts),
             time=self._time(request),
         )
+
+    def _in_project(self, argument: str) -> str:
+        """A path inside the session's project without the way to it, which stands at the top of the page."""
+        project = (self._session.project or "").rstrip("/")
+        return argument.removeprefix(f"{project}/") if project.startswith("/") else argument
 
     def _time(self, request: Request) -> str:
         """How long a call ran that was its request's only one, where the log's clock can tell."""

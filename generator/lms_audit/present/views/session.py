@@ -41,7 +41,7 @@ CARD = (
     "side_requests",
 )
 """Figures of the overview card that are not already chips, in reading order."""
-HEADING = 180
+HEADING = 160
 """Characters of a page's heading."""
 MOST_POINTS = 500
 MOST_PROMPTS = 120

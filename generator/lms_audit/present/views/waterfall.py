@@ -16,6 +16,7 @@ from lms_audit.present.views.book import Book
 from lms_audit.present.views.format import NOT_LOGGED, clock, count, ms, share
 
 MOST_ROWS = 1_000
+MANY_ROWS = 40
 CLOCK_MS = 1_500
 """What the log's clock, which ticks in seconds, cannot tell from nothing."""
 IDLE_SHARE = 0.04
@@ -65,6 +66,8 @@ class Waterfall(Struct, frozen=True):
     drawn: str
     shortened: str
     """Idle time that is not drawn in full length."""
+    many: bool
+    """So many that their durations tell more than a time line would."""
     missing: int
     """Requests without times."""
     overlaps: bool
@@ -146,6 +149,7 @@ def waterfall(book: Book, requests: Sequence[Request], own: str) -> Waterfall:
         longest=ms(longest),
         drawn=ms(width),
         shortened=ms(hidden) if hidden >= 1000 else "",
+        many=len(bars) > MANY_ROWS,
         missing=len(requests) - len(timed),
         overlaps=any(beside),
         cut=len(timed) - len(shown),
