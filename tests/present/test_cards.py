@@ -133,6 +133,11 @@ def test_malformed_and_repeated_calls_are_marked() -> None:
     assert text(shown.call) == '{"cut'
 
 
+def test_arguments_that_the_log_shortened_are_not_malformed() -> None:
+    shown = made(ToolKind.EDIT, '{"filePath": "/a... <Truncated in logs> ...b"}')
+    assert shown.notes == ("shortened in the log",)
+
+
 def test_huge_edits_are_shown_without_comparing_every_line() -> None:
     old, new = "a\n" * 5_000, "b\n" * 5_000
     runs = line_diff(old, new)

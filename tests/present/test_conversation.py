@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lms_audit.model import Session, Status
+import json
+
+from lms_audit.model import Session, Status, ToolCall
 from lms_audit.present.views.book import Book
 from lms_audit.present.views.conversation import Teller
 from lms_audit.present.views.data import SessionData
@@ -112,6 +114,25 @@ def test_a_run_of_calls_says_in_one_line_what_is_in_it() -> None:
     (run,) = [item for phase in phases for item in phase.items if isinstance(item, Calls)]
     assert run.preview == "read 0.py, 1.py, 2.py, 3.py, 4.py, 5.py · bash make test"
     assert (run.summary, run.long) == ("read × 6, bash", True)
+
+
+def test_an_answer_that_the_next_prompt_has_cut_is_told_as_the_log_has_it_whole() -> None:
+    cut = "... <Truncated in logs> ..."
+    words = "I look at the kettle, at its lid, at its spout, and at the water " * 3
+    content = "water = 90\n" * 20
+    arguments = json.dumps({"filePath": "/a.py", "content": content})
+    world = World()
+    asked = [user("go")]
+    made = ToolCall("c1", "write", {"filePath": "/a.py", "content": content})
+    world.send(asked, response_text=words, tool_calls=(made,), tool_calls_known=True)
+    shortened = call("c1", "write")
+    shortened["function"]["arguments"] = f"{arguments[:50]}{cut}{arguments[-50:]}"
+    world.send([*asked, assistant(f"{words[:50]}{cut}{words[-50:]}", shortened), result("c1", "ok")])
+    _, _, phases = told(world)
+    assert said(phases, "assistant")[0] == words
+    (run,) = [item for phase in phases for item in phase.items if isinstance(item, Calls)]
+    assert run.cards[0].about == "+20 lines"
+    assert run.cards[0].notes == ()
 
 
 def test_anchors_are_unique_even_where_the_same_is_said_twice() -> None:

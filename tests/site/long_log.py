@@ -1,4 +1,4 @@
-"""A log with one long conversation: cards of every kind at both ends, and so much between them that its page has parts."""
+"""A log with one long conversation: cards of every kind at both ends, so much between them that its page has parts."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from lms_audit.analyse.call_kinds import command_of, patches
 from lms_audit.analyse.report import CallFacts, Outcome, ToolKind
+from lms_audit.correlate.words import CUT_MARK
 from lms_audit.model import Json
 from lms_audit.present.views.blocks import Block, Place, Run, clipped, whole
 from lms_audit.present.views.format import count
@@ -249,7 +250,9 @@ def card(
         place = find_result(result) if len(result) > 1_000 else None
         blocks = (clipped(text, laid_out or _RESULT_KIND.get(kind, "text"), place, failed=bad),)
     notes = []
-    if isinstance(arguments, str) or (facts is not None and facts.malformed):
+    if isinstance(arguments, str) and CUT_MARK in arguments:
+        notes.append("shortened in the log")
+    elif isinstance(arguments, str) or (facts is not None and facts.malformed):
         notes.append("malformed arguments")
     if facts is not None and facts.nth > 1:
         notes.append(f"call {facts.nth} with the same arguments")

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from lms_audit.analyse.call_kinds import kind_of, telling_argument
 from lms_audit.analyse.report import CallFacts
-from lms_audit.correlate.words import CUT_MARK, one_line, person_text
+from lms_audit.correlate.words import CUT_MARK, alike, one_line, person_text
 from lms_audit.model import Call, Entry, Json, Key, Media, Message, Reasoning, Request, Result, Role, Session, Text
 from lms_audit.present.views.blocks import Place, Said, said
 from lms_audit.present.views.book import Book
@@ -158,7 +158,8 @@ class Teller:
                 text = f"{part.media_type}, {size(part.size)} (its bytes are not kept)"
                 yield Turn("media", anchor, "Media", Said(text), item=self._data.item(message.key))
             elif isinstance(part, Reasoning):
-                yield self._turn(told, "reasoning", "Reasoning", part.text)
+                text = _whole(told, part.text, told.request.response_reasoning)
+                yield self._turn(told, "reasoning", "Reasoning", text)
             elif part.text.strip():
                 yield self._words(told, part)
 
@@ -170,7 +171,8 @@ class Teller:
                 return self._turn(told, "context", "Context the client added", part.text)
             return self._turn(told, "user", "User", part.text, preview=one_line(person, TITLE))
         if role is Role.ASSISTANT:
-            return self._turn(told, "assistant", "Assistant", part.text, markdown=True)
+            text = _whole(told, part.text, told.request.response_text)
+            return self._turn(told, "assistant", "Assistant", text, markdown=True)
         if role in (Role.SYSTEM, Role.DEVELOPER):
             return self._turn(told, "system", f"{role.value.capitalize()} message", part.text)
         return self._turn(told, "result", role.value.capitalize(), part.text)
@@ -203,6 +205,9 @@ class Teller:
             arguments: Json = decode(part.arguments.encode("utf-8", "replace")) if part.arguments.strip() else {}
         except ValueError:
             arguments = part.arguments
+        if CUT_MARK in part.arguments and facts is not None and index is not None:
+            # what the log tells of the answer itself may be whole
+            arguments = request.tool_calls[index].arguments
         anchor = f"c-{request.id}-{index}" if index is not None and facts else self._anchor(told.message.key)
         self.first_shown.setdefault(told.message.key, anchor)
         held = self._results.get(part.id or "")
@@ -330,6 +335,13 @@ class Teller:
             note,
             request.errors,
         )
+
+
+def _whole(told: _Told, text: str, logged: str | None) -> str:
+    """A text of an answer that LM Studio shortened in the next prompt, as the log has it of the answer itself."""
+    if told.entry.answers is None or CUT_MARK not in text or logged is None:
+        return text
+    return logged if CUT_MARK not in logged and alike(text, logged) else text
 
 
 def _work(request: Request) -> float:
