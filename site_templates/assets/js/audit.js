@@ -20,10 +20,18 @@
     return loading.get(path);
   };
 
+  /** Bytes of base64; by hand where the browser has no quick way. */
+  const bytesOf = (text) => {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+    const chars = atob(text);
+    const bytes = new Uint8Array(chars.length);
+    for (let at = 0; at < chars.length; at += 1) bytes[at] = chars.charCodeAt(at);
+    return bytes;
+  };
+
   /** Undo base64 and gzip. */
   const unpack = async (text) => {
-    const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Response(stream).text();
   };
 
@@ -43,6 +51,7 @@
     root,
     load,
     held,
+    bytesOf,
     visible: (text) => text.replace(UNSAFE, picture),
     data(session, part, packed) { parts.set(`${session}/${part}`, packed); },
     specs(value) { held.specs = value; },
