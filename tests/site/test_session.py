@@ -202,7 +202,13 @@ def test_the_three_depths_show_talk_then_tools_then_everything(first: Page) -> N
     expect(system).to_have_attribute("open", "")
     assert cards.evaluate_all("all => all.every((each) => each.open)")
 
-    first.locator("label[for=depth-tools]").click()
+    # the keys do the same
+    first.keyboard.press("1")
+    expect(cards.first).to_be_hidden()
+    first.keyboard.press("3")
+    expect(cards.first).to_be_visible()
+    first.keyboard.press("2")
+    expect(first.locator("#depth-tools")).to_be_checked()
     expect(cards.first).to_be_visible()
     assert cards.evaluate_all("all => all.filter((each) => each.open).map((each) => each.className)") == [
         "call terminal bad"
@@ -218,6 +224,18 @@ def test_a_long_run_of_calls_is_one_line_that_says_what_is_in_it(first: Page) ->
     expect(run.locator("details.call")).to_have_count(9)
     expect(run.locator("details.call").first).to_be_visible()
     expect(run.locator(".preview")).to_be_hidden()
+
+
+def test_the_keyboard_reaches_a_folded_run_and_opens_it(first: Page) -> None:
+    run = first.locator("details.runs.long")
+    run.scroll_into_view_if_needed()
+    while "runs" not in (first.locator(".now").get_attribute("class") or "" if first.locator(".now").count() else ""):
+        first.keyboard.press("j")
+    expect(run).to_have_class(re.compile("now"))
+    first.keyboard.press("Enter")
+    expect(run.locator("details.call").first).to_be_visible()
+    first.keyboard.press("j")
+    expect(run.locator("details.call.now")).to_have_count(1)
 
 
 def test_a_shell_is_a_terminal_and_its_failure_is_open_and_whole(first: Page) -> None:

@@ -177,5 +177,5 @@
 
   // The theme's own search knows titles only; ours, beside it, knows all text. Its dialog has no name.
   document.querySelector(".md-search")?.setAttribute("aria-label", "Find a page by title");
-  for (const box of document.querySelectorAll(".md-search__input")) box.placeholder = "Find a page by title";
+  for (const box of document.querySelectorAll(".md-search__input")) box.placeholder = "Find a page";
 })();

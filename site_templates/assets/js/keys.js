@@ -28,12 +28,13 @@
     const nodes = [...document.querySelectorAll(STEPS)].filter(visible);
     if (!nodes.length) return;
     let place = nodes.indexOf(now);
-    if (place < 0) {
-      place = nodes.findIndex((node) => node.getBoundingClientRect().bottom > 100);
-      mark(nodes[Math.max(0, place)]);
-    } else {
-      mark(nodes[Math.min(nodes.length - 1, Math.max(0, place + by))]);
+    if (place < 0 && now) {
+      // a run of calls that was opened is no step any more: its first call is the next
+      const next = nodes.findIndex((node) => now.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING);
+      place = (next < 0 ? nodes.length : next) - (by > 0 ? 1 : 0);
     }
+    const first = nodes.findIndex((node) => node.getBoundingClientRect().bottom > 100);
+    mark(nodes[Math.min(nodes.length - 1, Math.max(0, now ? place + by : first))]);
   };
   const open = () => {
     if (!now) return false;

@@ -122,7 +122,7 @@
     if (status.textContent === "") status.textContent = "Loading the index …";
     try {
       const { documents, characters, limit, cut } = await engine.ready();
-      covers.textContent = `Covers ${count(documents, "text", "texts")} of together ${count(characters, "character", "characters")}.`;
+      covers.textContent = `Searches ${count(documents, "text", "texts")} with ${count(characters, "character", "characters")}.`;
       if (cut > 0) {
         const long = count(cut, "very long text", "very long texts");
         covers.textContent += ` Of ${long} only the first ${grouped.format(limit)} characters are searched.`;

@@ -119,7 +119,9 @@
   }
 
   function pieces(text, from, to, marks, before) {
-    const oneLine = (start, end) => window.lmsAudit.visible(text.slice(start, end)).replace(/\s+/g, " ");
+    // colours of a terminal say nothing here
+    const oneLine = (start, end) =>
+      window.lmsAudit.visible(text.slice(start, end).replace(/\x1b\[[0-9;]*m/g, "")).replace(/\s+/g, " ");
     const found = [{ text: before, marked: false }];
     let at = from;
     for (const [start, end] of marks) {

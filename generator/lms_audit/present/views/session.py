@@ -82,7 +82,6 @@ class SessionPage(Struct, frozen=True):
     title: str
     part: int
     parts: tuple[Link, ...]
-    part_note: str
     crumbs: tuple[Link, ...]
     chips: tuple[Chip, ...]
     overview: tuple[Shown, ...]
@@ -330,7 +329,6 @@ def _page(
         title=title if first else f"{title} (part {index})",
         part=index,
         parts=links if len(links) > 1 else (),
-        part_note=links[index - 1].note if len(links) > 1 else "",
         crumbs=_crumbs(book, session),
         chips=chips(book, session),
         overview=tuple(shown(cards[name]) for name in CARD if name in cards) if first else (),
