@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from lms_audit.analyse.definitions import DEFINITIONS
 from lms_audit.analyse.report import Figure
-from lms_audit.model import Api, Request, Status
+from lms_audit.model import Api, Kind, Request, Status
 
 Number = float | int
 Get = Callable[[Request], Number | None]
@@ -38,7 +38,7 @@ def why_missing(request: Request, metric: str) -> str:
     """Reason, in words for a reader, why a request has no value of a metric."""
     if not runs_model(request):
         return "runs no model"
-    if request.api is Api.EMBEDDINGS and metric in _ANSWER:
+    if request.kind is Kind.EMBEDDING and metric in _ANSWER:
         return "embedding, no answer"
     return _ENDED.get(request.status, "not logged")
 

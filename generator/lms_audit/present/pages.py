@@ -13,11 +13,12 @@ from msgspec import Struct
 
 from lms_audit.model import Key, Session
 from lms_audit.present import charts, render, rows, search
+from lms_audit.present.remembered import Remembered
 from lms_audit.present.reuse import Kept, Reuse, session_digest
 from lms_audit.present.text import json_text
 from lms_audit.present.views import cache, evidence, hubs, lists, overview, prompts, tool_sets
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.documents import Held, documents
+from lms_audit.present.views.documents import Held, tellings
 from lms_audit.present.views.session import session_pages
 
 CHARTS = "assets/data/charts.js"
@@ -174,7 +175,9 @@ def data_files(book: Book, reuse: Reuse) -> Iterator[File]:
     yield File("data/requests.js", rows.script(lists.request_rows(book)).decode("ascii"))
 
 
-def search_files(book: Book, held: Held) -> Iterator[File]:
+def search_files(book: Book, held: Held, reuse: Reuse, remembered: Remembered) -> Iterator[File]:
     """The full-text index; ``held`` says where the sessions' data files have the texts."""
-    for path, content in search.build_index(documents(book, held)).items():
+    chapters = (remembered.chapter(told, reuse.digest(told.session)) for told in tellings(book, held))
+    for path, content in search.build_index(chapters).items():
         yield File(path, content.decode("ascii"))
+    remembered.sweep()

@@ -66,7 +66,7 @@ REACH = 320
 BOM = b"\xef\xbb\xbf"
 
 _PADDING = re.compile(rb"(?:" + BOM + rb")?\0*")
-_UI_TEXT = re.compile(rb"\x20?\r?\n\x20?|\x20")
+_UI_TEXT = re.compile(rb"[\x20\t]*+\r?\n[\x20\t]?|\x20")
 
 
 class Record:
