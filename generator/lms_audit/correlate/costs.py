@@ -352,7 +352,7 @@ def _order(one: Draft, mine: Parts, other: Draft, theirs: Parts) -> float:
         return 0.0
     total = 0.0
     if (_start(one) < _start(other)) is not (a.start < b.start):
-        total += MISSING if a.block else 1.5
+        total += MISSING if a.block and not _differ(one.tag, other.tag) else 1.5
     ends = mine.end, theirs.end
     if a.done is not None and b.done is not None and ends[0] is not None and ends[1] is not None:
         total += 5.0 if (a.done < b.done) is not (ends[0].place < ends[1].place) else 0.0

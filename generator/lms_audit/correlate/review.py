@@ -64,6 +64,8 @@ class Review:
         for one, other in pairs:
             self.near.setdefault(one, []).append(other)
             self.near.setdefault(other, []).append(one)
+        there = [any(self._of(draft)[part] for draft in self.near) for part in range(len(Parts._fields))]
+        self.subsets = [subset for subset in SUBSETS if all(there[part] for part in subset)]
 
     def settle(self) -> bool:
         """Hands parts round until nothing is gained by it; whether any were."""
@@ -102,7 +104,7 @@ class Review:
 
     def _rounds(self, start: Draft) -> Iterator[Round]:
         """Rounds that begin with a request, and are not too dear: for each that may come last, the cheapest."""
-        for subset in SUBSETS:
+        for subset in self.subsets:
             circles: dict[Draft, tuple[float, tuple[Draft, ...]]] = {start: (0.0, (start,))}
             number = count()
             waiting: list[tuple[float, Place, int, Draft]] = [(0.0, start.place, next(number), start)]
@@ -183,9 +185,12 @@ def _pairs(
                 if closed_at - max(lines)[1] > CLOSING_MS:
                     break
                 until = closed_at
-            # Its end may be an earlier one than it should be: that has come before it was continued.
+            # The end it has may be an earlier one than its own, which has come before it was continued.
             follower = after.get(draft)
-            until = max(until, min(follower.first_at, until + LONGER_MS) if follower is not None else until)
+            if follower is not None and follower.first_at <= until + LONGER_MS:
+                end = max(end, follower.place)
+            elif follower is not None:
+                until += LONGER_MS
             spans.append((*min(lines), len(spans), end, until, draft))
     open_: list[tuple[Place, Millis, Draft]] = []
     for start, at, _, end, until, draft in sorted(spans):
