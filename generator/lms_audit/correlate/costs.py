@@ -116,6 +116,14 @@ class Costs:
 
     # -- sums
 
+    def learn_closing(self, drafts: Iterable[Draft]) -> bool:
+        """Learns whether clients close their connections once they have their answer; whether that is news."""
+        news = not self.closing and any(draft.run.hung_up for draft in drafts)
+        if news:
+            self.closing = True
+            self.forget()
+        return news
+
     def change(self, draft: Draft, now: Parts, then: Parts) -> float:
         """What it costs to give a request other parts than it has now."""
         return self._known(draft, then) - self._known(draft, now)

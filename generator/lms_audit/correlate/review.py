@@ -115,7 +115,7 @@ class Review:
                     continue
                 passed.add(giver)
                 spent, circle = circles[giver]
-                for taker, change in self._changes(giver, subset):
+                for taker, change in self._changes(giver, start, subset):
                     price = spent + change
                     if price > SURE + SLACK:
                         continue
@@ -127,11 +127,12 @@ class Review:
                         circles[taker] = price, (*circle, taker)
                         heappush(waiting, (price, taker.place, next(number), taker))
 
-    def _changes(self, giver: Draft, subset: tuple[int, ...]) -> Iterator[tuple[Draft, float]]:
-        """Who may be given someone's parts, and what it costs."""
+    def _changes(self, giver: Draft, start: Draft, subset: tuple[int, ...]) -> Iterator[tuple[Draft, float]]:
+        """Who may be given someone's parts, and what it costs. Nothing may be given to anybody, wherever he is."""
         given = self._of(giver)
         earliest = min((part.start for part in _those(given, subset)), default=None)
-        for taker in self.near[giver]:
+        far = earliest is None and giver is not start and start not in self.near[giver]
+        for taker in (*self.near[giver], start) if far else self.near[giver]:
             own = self._of(taker)
             if not all(given[part] or own[part] for part in subset):
                 continue  # that is another round's
