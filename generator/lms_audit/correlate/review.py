@@ -11,7 +11,7 @@ linear in the number of pairs that overlap; nothing without overlap.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import combinations, count
@@ -176,21 +176,20 @@ def _pairs(
     drafts: Sequence[Draft], hangups: Sequence[Hangup], after: Mapping[Draft, Draft]
 ) -> Iterator[tuple[Draft, Draft]]:
     """Requests that may have been at work at the same time, or when a client closed a connection."""
-    closings = sorted(hangup.at for hangup in hangups)
+    closings = sorted((hangup.at, hangup.place) for hangup in hangups)
     spans: list[tuple[Place, Millis, int, Place, Millis, Draft]] = []
     for draft in drafts:
         lines = [(note.place, note.at) for note in draft.all_notes()]
         if lines:
             end, until = max(lines)
-            for closed_at in closings[bisect_left(closings, until) :]:
-                if closed_at - max(lines)[1] > CLOSING_MS:
-                    break
-                until = closed_at
+            last = bisect_right(closings, until + CLOSING_MS, key=lambda closing: closing[0])
+            if last and closings[last - 1][0] >= until:
+                end = max(end, closings[last - 1][1])
             # The end it has may be an earlier one than its own, which has come before it was continued.
             follower = after.get(draft)
             if follower is not None and follower.first_at <= until + LONGER_MS:
                 end = max(end, follower.place)
-            elif follower is not None:
+            elif follower is not None or (draft.run.end is None and not isinstance(draft, Nobody)):
                 until += LONGER_MS
             spans.append((*min(lines), len(spans), end, until, draft))
     open_: list[tuple[Place, Millis, Draft]] = []
