@@ -195,7 +195,8 @@ def _pairs(
     open_: list[tuple[Place, Millis, Draft]] = []
     for start, at, _, end, until, draft in sorted(spans):
         open_ = [one for one in open_ if one[0] >= start or one[1] > at]
-        for _, _, other in open_:
-            if after.get(other) is not draft and not (isinstance(other, Nobody) and isinstance(draft, Nobody)):
+        for reach, _, other in open_:
+            over = after.get(other) is draft and reach <= start  # and no closed connection behind it
+            if not over and not (isinstance(other, Nobody) and isinstance(draft, Nobody)):
                 yield other, draft
         open_.append((end, until, draft))
