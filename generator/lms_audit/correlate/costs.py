@@ -116,6 +116,14 @@ class Costs:
 
     # -- sums
 
+    def learn_closing(self, drafts: Iterable[Draft]) -> bool:
+        """Learns whether clients close their connections once they have their answer; whether that is news."""
+        news = not self.closing and any(draft.run.hung_up for draft in drafts)
+        if news:
+            self.closing = True
+            self.forget()
+        return news
+
     def change(self, draft: Draft, now: Parts, then: Parts) -> float:
         """What it costs to give a request other parts than it has now."""
         return self._known(draft, then) - self._known(draft, now)
@@ -352,7 +360,7 @@ def _order(one: Draft, mine: Parts, other: Draft, theirs: Parts) -> float:
         return 0.0
     total = 0.0
     if (_start(one) < _start(other)) is not (a.start < b.start):
-        total += MISSING if a.block else 1.5
+        total += MISSING if a.block and not _differ(one.tag, other.tag) else 1.5
     ends = mine.end, theirs.end
     if a.done is not None and b.done is not None and ends[0] is not None and ends[1] is not None:
         total += 5.0 if (a.done < b.done) is not (ends[0].place < ends[1].place) else 0.0

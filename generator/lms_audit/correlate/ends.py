@@ -277,7 +277,8 @@ class Ends(Course):
         costs = Costs(self.found.drafts, self.tasks.sizes, self._created_off, closing=self.closes > 0)
         for _ in range(REVIEWS):  # what is handed round may bring others together
             review = Review(self.found.drafts, self.tasks.nobodys, self.left, costs)
-            if not review.settle():
+            moved = review.settle()
+            if not (costs.learn_closing(self.found.drafts) or moved):
                 break
         review.mark()
         self.found.unbound_tasks += sum(task.owner is None for task in self.tasks.nobodys)

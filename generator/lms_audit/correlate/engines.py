@@ -210,8 +210,7 @@ class Engines(Binding):
         ][-1:]
 
     def _block_timing(self, event: ev.Timing) -> None:
-        block = self.tasks.block
-        block = self._block(over=block is not None and block.whole)
+        block = self.tasks.timed_block(event) or self._block(over=True)
         block.add(event)
         self.note(block, event, "engine timing", _timing_detail(event))
         if block.eval_ms is not None:

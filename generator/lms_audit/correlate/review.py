@@ -11,7 +11,7 @@ linear in the number of pairs that overlap; nothing without overlap.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import combinations, count
@@ -64,6 +64,8 @@ class Review:
         for one, other in pairs:
             self.near.setdefault(one, []).append(other)
             self.near.setdefault(other, []).append(one)
+        there = [any(self._of(draft)[part] for draft in self.near) for part in range(len(Parts._fields))]
+        self.subsets = [subset for subset in SUBSETS if all(there[part] for part in subset)]
 
     def settle(self) -> bool:
         """Hands parts round until nothing is gained by it; whether any were."""
@@ -102,7 +104,7 @@ class Review:
 
     def _rounds(self, start: Draft) -> Iterator[Round]:
         """Rounds that begin with a request, and are not too dear: for each that may come last, the cheapest."""
-        for subset in SUBSETS:
+        for subset in self.subsets:
             circles: dict[Draft, tuple[float, tuple[Draft, ...]]] = {start: (0.0, (start,))}
             number = count()
             waiting: list[tuple[float, Place, int, Draft]] = [(0.0, start.place, next(number), start)]
@@ -113,7 +115,7 @@ class Review:
                     continue
                 passed.add(giver)
                 spent, circle = circles[giver]
-                for taker, change in self._changes(giver, subset):
+                for taker, change in self._changes(giver, start, subset):
                     price = spent + change
                     if price > SURE + SLACK:
                         continue
@@ -125,11 +127,12 @@ class Review:
                         circles[taker] = price, (*circle, taker)
                         heappush(waiting, (price, taker.place, next(number), taker))
 
-    def _changes(self, giver: Draft, subset: tuple[int, ...]) -> Iterator[tuple[Draft, float]]:
-        """Who may be given someone's parts, and what it costs."""
+    def _changes(self, giver: Draft, start: Draft, subset: tuple[int, ...]) -> Iterator[tuple[Draft, float]]:
+        """Who may be given someone's parts, and what it costs. Nothing may be given to anybody, wherever he is."""
         given = self._of(giver)
         earliest = min((part.start for part in _those(given, subset)), default=None)
-        for taker in self.near[giver]:
+        far = earliest is None and giver is not start and start not in self.near[giver]
+        for taker in (*self.near[giver], start) if far else self.near[giver]:
             own = self._of(taker)
             if not all(given[part] or own[part] for part in subset):
                 continue  # that is another round's
@@ -173,24 +176,27 @@ def _pairs(
     drafts: Sequence[Draft], hangups: Sequence[Hangup], after: Mapping[Draft, Draft]
 ) -> Iterator[tuple[Draft, Draft]]:
     """Requests that may have been at work at the same time, or when a client closed a connection."""
-    closings = sorted(hangup.at for hangup in hangups)
+    closings = sorted((hangup.at, hangup.place) for hangup in hangups)
     spans: list[tuple[Place, Millis, int, Place, Millis, Draft]] = []
     for draft in drafts:
         lines = [(note.place, note.at) for note in draft.all_notes()]
         if lines:
             end, until = max(lines)
-            for closed_at in closings[bisect_left(closings, until) :]:
-                if closed_at - max(lines)[1] > CLOSING_MS:
-                    break
-                until = closed_at
-            # Its end may be an earlier one than it should be: that has come before it was continued.
+            last = bisect_right(closings, until + CLOSING_MS, key=lambda closing: closing[0])
+            if last and closings[last - 1][0] >= until:
+                end = max(end, closings[last - 1][1])
+            # The end it has may be an earlier one than its own, which has come before it was continued.
             follower = after.get(draft)
-            until = max(until, min(follower.first_at, until + LONGER_MS) if follower is not None else until)
+            if follower is not None and follower.first_at <= until + LONGER_MS:
+                end = max(end, follower.place)
+            elif follower is not None or (draft.run.end is None and not isinstance(draft, Nobody)):
+                until += LONGER_MS
             spans.append((*min(lines), len(spans), end, until, draft))
     open_: list[tuple[Place, Millis, Draft]] = []
     for start, at, _, end, until, draft in sorted(spans):
         open_ = [one for one in open_ if one[0] >= start or one[1] > at]
-        for _, _, other in open_:
-            if after.get(other) is not draft and not (isinstance(other, Nobody) and isinstance(draft, Nobody)):
+        for reach, _, other in open_:
+            over = after.get(other) is draft and reach <= start  # and no closed connection behind it
+            if not over and not (isinstance(other, Nobody) and isinstance(draft, Nobody)):
                 yield other, draft
         open_.append((end, until, draft))

@@ -27,6 +27,8 @@ OUT_OF_ORDER = 1.5
 """At most so unlikely is it that a task was launched out of its turn: requests that wait together may overtake."""
 OUT_OF_TURN = 6.0
 """And where an engine takes one request at a time, in order of arrival."""
+FEW_BLOCKS = 4
+"""So many more engines without ids may be at work."""
 KEPT = 256
 """Tasks remembered at most once they are over."""
 MANY = 6
@@ -55,7 +57,9 @@ class Tasks:
         self._nameless = 0
         self.sizes = Sizes(tree)
         self.block: EngineTask | None = None
-        """The prompt that an engine without ids, which takes one at a time, has at work."""
+        """The prompt begun last by an engine without ids, which takes one at a time."""
+        self.blocks: list[EngineTask] = []
+        """Those not known to be done: models of several engines may be at work."""
 
     # -- which task a line is about
 
@@ -130,8 +134,20 @@ class Tasks:
         """A task of an engine that tells no ids and takes one prompt at a time."""
         task = self.block = EngineTask(None, None)
         task.block = True
+        self.blocks = [*self.blocks[-FEW_BLOCKS:], task]
         self._unnamed(task, candidates)
         return task
+
+    def timed_block(self, event: ev.Timing) -> EngineTask | None:
+        """The block a timing without ids is of: as many tokens were to be read as have been."""
+        open_ = [block for block in self.blocks if not block.whole]
+        if event.prompt_tokens is None:
+            open_ = [block for block in open_ if block.prompt_ms is not None] or open_
+        else:
+            open_ = [block for block in open_ if block.prompt_ms is None]
+            same = [block for block in open_ if block.evaluated == event.prompt_tokens]
+            open_ = same or [block for block in open_ if block.evaluated is None] or open_
+        return open_[0] if open_ else None
 
     def _unnamed(self, task: EngineTask, candidates: Sequence[Draft]) -> None:
         self._nameless += 1

@@ -22,6 +22,11 @@ NAME = re.compile(r"(?:^|/)(?P<day>\d{4}-\d\d-\d\d)\.(?P<number>\d+)\.log$")
 REMAINDER = re.compile(rb"\]\[|^\}|^ +[\"\]}]|^\s*\"|\d\d:\d\d\]", re.MULTILINE)
 """In text before a file's first record: the rest of a record, not just words."""
 
+PREFIX_BEGUN = re.compile(rb"\[?\d{0,4}(?:\d-\d{0,2}|\d-\d\d-[\d :.]{0,15})?(?:\]\[?[A-Z]{0,5})?")
+"""The beginning of a prefix: of ``[2026-03-02 09:00:00][DEBUG]``, in the forms it has."""
+
+LOST = "text before the first record"
+
 
 class Stretch(Struct, frozen=True):
     """Events whose bodies refer to one another by ordinal."""
@@ -90,6 +95,8 @@ def join(
     skip = 0
     for index, digest in enumerate(digests):
         following = list(_continuation(digests, index))
+        if following and joined_head is None and digest.tail is None:
+            digest = _begun(whole(digest))  # noqa: PLW2901  # the same file, understood better
         seam = None
         if digest.tail is not None and following:
             seam = _seam(whole(digest), [whole(later) for later, _ in following])
@@ -118,6 +125,15 @@ def _continuation(digests: Sequence[FileDigest], index: int) -> Iterator[tuple[F
         yield later, later.head
         if later.tail is not None:
             return
+
+
+def _begun(digest: FileDigest) -> FileDigest:
+    """A file that was cut within the prefix of its only record: what stands there is no remainder, but a beginning."""
+    head = digest.head
+    if head is None or not PREFIX_BEGUN.fullmatch(head.data):
+        return digest
+    problems = tuple(problem for problem in digest.problems if problem.kind != LOST)
+    return replace(digest, head=None, tail=head, problems=problems)
 
 
 def _further(digest: FileDigest, following: list[tuple[str, Edge]]) -> tuple[tuple[str, int, int], ...]:
@@ -172,11 +188,11 @@ def _health(digest: FileDigest, before: FileDigest | None, seam: FileDigest | No
 
     if digest.head is not None:
         if before is not None and before.tail_fate is not None:
-            problems = [problem for problem in problems if problem.kind != "text before the first record"]
+            problems = [problem for problem in problems if problem.kind != LOST]
             count(before.tail_fate, digest.head.size, 0)
         else:
             fate = Class.DAMAGED if REMAINDER.search(digest.head.data) else Class.UNKNOWN
-            count((fate, "text before the first record"), digest.head.size, 1)
+            count((fate, LOST), digest.head.size, 1)
     if digest.tail is not None:
         settled = seam if seam is not None else digest
         count(settled.tail_fate or (Class.UNKNOWN, "unknown"), digest.tail.size, 1)
