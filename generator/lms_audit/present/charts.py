@@ -295,7 +295,7 @@ def _tools() -> Any:
         .mark_bar()
         .encode(
             y=alt.Y("tool:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, ticks=False, domain=False)),
-            x=alt.X("n:Q", title="calls", axis=alt.Axis(tickMinStep=1, format="~s")),
+            x=alt.X("n:Q", title="calls", axis=alt.Axis(tickMinStep=1, tickCount=8, format="~s")),
             color=alt.Color(
                 "outcome:N",
                 title=None,
