@@ -6,10 +6,12 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from synthetic.truth import Answer, Call
 
-    from synthetic.truth import Answer, Call, Truth
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from synthetic.truth import Truth
 
 
 def written_tokens(answer: Answer) -> int:
@@ -57,6 +59,19 @@ def deltas_of(answer: Answer) -> Iterable[dict[str, Any]]:
             yield {"tool_calls": [{"index": index, "type": "function", "function": {"arguments": piece}}]}
 
 
+def said(deltas: Sequence[dict[str, Any]]) -> Answer:
+    """What the deltas of a stream say together, should it stop there."""
+    calls: list[Call] = []
+    for delta in deltas:
+        for call in delta.get("tool_calls", ()):
+            function = call["function"]
+            if "id" in call:
+                calls.append(Call(call["id"], function["name"], ""))
+            calls[-1] = replace(calls[-1], arguments=calls[-1].arguments + function["arguments"])
+    text, reasoning = ("".join(delta.get(name, "") for delta in deltas) for name in ("content", "reasoning_content"))
+    return Answer(text, reasoning, tuple(calls))
+
+
 def delta_choice(delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
     """A choice of a packet."""
     return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
@@ -88,6 +103,33 @@ def prediction(truth: Truth, created: int) -> dict[str, Any]:
         "usage": usage_of(truth.input_tokens or 0, truth.output_tokens or 0, truth.answer),
         "stats": {},
         "system_fingerprint": truth.model,
+    }
+
+
+def v0_prediction(truth: Truth, created: int) -> dict[str, Any]:
+    """The same of /api/v0: with times, ``created`` is the second of the end."""
+    read_ms, write_ms, written = truth.prompt_ms or 0.0, truth.generation_ms or 0.0, truth.output_tokens or 0
+    stats = {
+        "tokens_per_second": (written - 1) / (write_ms / 1000) if write_ms else 0.0,
+        "time_to_first_token": read_ms / 1000,
+        "generation_time": (read_ms + write_ms) / 1000,
+        "stop_reason": "toolCalls" if truth.answer.calls else "eosFound",
+    }
+    return {**prediction(truth, created), "stats": stats, "runtime": {"name": "llama.cpp"}}
+
+
+def v1_answer(truth: Truth, identity: str) -> dict[str, Any]:
+    """The whole answer of /api/v1/chat, which has no ``usage`` and no ``created``."""
+    return {
+        "model_instance_id": truth.model,
+        "output": [{"type": "message", "content": truth.answer.text}],
+        "stats": {
+            "input_tokens": truth.input_tokens,
+            "total_output_tokens": truth.output_tokens,
+            "reasoning_output_tokens": 0,
+            "time_to_first_token_seconds": (truth.prompt_ms or 0.0) / 1000,
+        },
+        "response_id": f"resp_{identity}",
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from synthetic.jsonlike import Item
 from synthetic.server import CHAT, MESSAGES, RESPONSES, Post
@@ -53,6 +53,8 @@ class Client:
     parent: str | None = None
     kind: str = "main"
     messages: list[Item] = field(default_factory=list)
+    stream: ClassVar[bool] = True
+    """Wants its answers streamed."""
 
     def add(self, value: Any, origin: object = None) -> None:
         self.messages.append(Item(value, 4, origin))
@@ -191,8 +193,8 @@ class OpenCode(Client):
             ("messages", list(self.messages)),
             ("tools", tools),
             ("tool_choice", "auto"),
-            ("stream", True),
-            ("stream_options", {"include_usage": True}),
+            ("stream", self.stream),
+            *([("stream_options", {"include_usage": True})] if self.stream else []),
         ]
         return self.make_post(CHAT, "opencode", body, [self.messages[0], tools, *self.messages[1:]], answer)
 
@@ -348,7 +350,7 @@ class ClaudeCode(Client):
             ("tools", tools),
             ("metadata", {"user_id": self._user_id()}),
             ("max_tokens", 32000),
-            ("stream", True),
+            ("stream", self.stream),
         ]
         return self.make_post(MESSAGES, "claude-code", body, [system, tools, *messages], answer)
 
@@ -462,7 +464,7 @@ class Codex(Client):
             ("parallel_tool_calls", True),
             ("reasoning", {"effort": "medium", "summary": "auto"}),
             ("store", False),
-            ("stream", True),
+            ("stream", self.stream),
             ("include", ["reasoning.encrypted_content"]),
             ("prompt_cache_key", self.session_uuid),
             (
@@ -489,11 +491,13 @@ def item(role: str, text: str) -> dict[str, Any]:
 class Script(Client):
     """Somebody's own script on /v1/chat/completions: no system prompt that tells, no tools, not streamed."""
 
-    system = ""
+    stream = False
+    path = CHAT
 
     def post(self, now_ms: float, answer: Answer) -> Post:  # noqa: ARG002  # the same seam as the other clients'
-        body: Body = [("model", self.model), ("messages", list(self.messages)), ("temperature", 0.2), ("stream", False)]
-        return self.make_post(CHAT, "unknown", body, self.messages, answer)
+        messages = list(self.messages)
+        body: Body = [("model", self.model), ("messages", messages), ("temperature", 0.2), ("stream", self.stream)]
+        return self.make_post(self.path, "unknown", body, self.messages, answer)
 
     def user(self, text: str) -> None:
         self.add({"role": "user", "content": text})

@@ -1,7 +1,7 @@
 """The engine behind a model: slots, what each has cached, how long reading and writing takes, and the lines it logs.
 
-Three dialects: ``subprocess`` (llama-server as a child process, mid 2026 on), ``llamav4`` (early 2026) and ``mlx`` (no timing
-lines at all). Speeds fall with the depth of the context and with the number of requests at work, so that figures made
+Four dialects: ``subprocess`` (llama-server as a child process, mid 2026 on), ``llamav4`` (early 2026), ``inprocess`` (0.3:
+one request at a time, no ids) and ``mlx`` (no timing lines at all). Speeds fall with the depth of the context and with the number of requests at work, so that figures made
 from the log have a shape worth drawing.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from synthetic.clock import Process
     from synthetic.jsonlike import Item
 
-Dialect = Literal["subprocess", "llamav4", "mlx"]
+Dialect = Literal["subprocess", "llamav4", "inprocess", "mlx"]
 
 FRAME_TOKENS = 12
 """What the chat template adds around the messages."""
@@ -95,7 +95,7 @@ class Engine:
         self.rng = rng
         self.emit = emit
         self.started_ms = clock.now
-        self.slots = [Slot(number) for number in range(model.slots)]
+        self.slots = [Slot(number) for number in range(1 if model.dialect == "inprocess" else model.slots)]
         self.waiting: deque[Future[None]] = deque()
         self.ready: Future[None] = Future()
         self.graphs = 0
@@ -130,6 +130,11 @@ class Engine:
         turn: Future[None] = Future()
         self.waiting.append(turn)
         return turn
+
+    def pass_on(self) -> None:
+        """Whose turn it was does not want it any more."""
+        if self.waiting:
+            self.waiting.popleft().set(None)
 
     def launch(self, prompt: Sequence[Item]) -> Work:
         """Takes the slot that has most of the prompt, else the one unused for longest."""
@@ -181,6 +186,20 @@ class Engine:
 
     def log_launch(self, work: Work) -> None:
         slot, task = work.slot.number, work.task
+        if self.model.dialect == "inprocess":
+            read = work.total - work.cached
+            self.debug(
+                "  Sampling params:\trepeat_last_n = 64, repeat_penalty = 1.100",
+                f"  Generate: n_ctx = {self.model.context}, n_batch = 512, n_predict = -1, n_keep = {work.total}",
+            )
+            self.debug(
+                f"  Cache reuse summary: {work.cached}/{work.total} of prompt ({100 * work.cached / work.total:g}%), "
+                f"{work.cached} prefix, 0 non-prefix",
+                f"  Total prompt tokens: {work.total}",
+                f"  Prompt tokens to decode: {read}",
+                "  BeginProcessingPrompt",
+            )
+            return
         if self.model.dialect == "mlx":
             cached, uncached = work.cached, work.total - 1 - work.cached
             self.emit(
@@ -215,6 +234,9 @@ class Engine:
         """A live line while a long prompt is read."""
         if self.model.dialect == "mlx":
             return
+        if self.model.dialect == "inprocess":
+            self.debug(f"  PromptProcessing: {100 * share:g}")
+            return
         at = work.cached + int((work.total - work.cached) * share)
         slot, task = work.slot.number, work.task
         if self.model.dialect == "llamav4":
@@ -240,6 +262,18 @@ class Engine:
     def log_timing(self, work: Work, prompt_ms: float, write_ms: float, written: int) -> None:
         if self.model.dialect == "mlx":
             return
+        if self.model.dialect == "inprocess":
+            perf, read = "  llama_perf_context_print:", work.total - work.cached
+            self.debug(
+                "  Target model llama_perf stats:",
+                f"{perf}        load time =    4356.80 ms",
+                f"{perf} prompt eval time = {prompt_ms:10.2f} ms / {read:5d} tokens ({prompt_ms / read:8.2f} ms per token, "
+                f"{1000 * read / prompt_ms:8.2f} tokens per second)",
+                f"{perf}        eval time = {write_ms:10.2f} ms / {written + 1:5d} runs   "
+                f"({write_ms / (written + 1):8.2f} ms per token, {1000 * (written + 1) / max(write_ms, 0.01):8.2f} tokens per second)",
+                f"{perf}       total time = {prompt_ms + write_ms:10.2f} ms / {read + written + 1:5d} tokens",
+            )
+            return
         slot, task, read = work.slot.number, work.task, work.total - work.cached
         per = write_ms / max(written, 1)
         prompt = (
@@ -259,7 +293,7 @@ class Engine:
             self.debug(head + prompt, head + answer, head + total, head + f"   graphs reused = {self.graphs:10d}")
 
     def log_release(self, work: Work, written: int) -> None:
-        if self.model.dialect == "mlx":
+        if self.model.dialect in ("mlx", "inprocess"):
             return
         slot, task = work.slot.number, work.task
         self.debug(

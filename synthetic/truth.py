@@ -31,7 +31,7 @@ class Answer:
         return "tool_calls" if self.calls else "stop"
 
 
-@dataclass(slots=True)
+@dataclass
 class Truth:
     """One HTTP call. Names are the export's contract where it has one; times are local milliseconds."""
 
@@ -53,6 +53,8 @@ class Truth:
     status: str = "incomplete"
     finish_reason: str | None = None
     finished_ms: float | None = None
+    left_ms: float | None = None
+    """When its client left before the end."""
     input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None

@@ -20,15 +20,41 @@ from synthetic.clients import ClaudeCode, Client, Codex, OpenCode, Output, Proje
 from synthetic.clock import Clock, Process
 from synthetic.engine import Dialect, Model, Speed
 from synthetic.jsonlike import Item
-from synthetic.server import LmStudio, Settings
+from synthetic.server import V0, LmStudio, Settings
 from synthetic.truth import Answer, Call, Ledger, Truth
-from synthetic.writer import LogFiles
+from synthetic.writer import ROTATE_BYTES, LogFiles
 
 START_MS = datetime(2026, 3, 2, 9, 30, tzinfo=UTC).timestamp() * 1000
 PROJECT = Project("/home/ada/kettle", commits=("1a2b3c4 Fill the kettle",), rules="Keep the lid on while it boils.")
 WORDS = re.findall(
     r"\w+", "kettle spout lid steam copper handle whistle burner gasket boil pour brim limescale filter cord"
 )
+
+
+class PlainOpenCode(OpenCode):
+    """An agent that does not stream."""
+
+    stream = False
+
+
+class PlainClaudeCode(ClaudeCode):
+    stream = False
+
+
+class PlainCodex(Codex):
+    stream = False
+
+
+class StreamingScript(Script):
+    stream = True
+
+
+class V0Script(Script):
+    path = V0
+
+
+class V0StreamingScript(V0Script):
+    stream = True
 
 
 @dataclass(frozen=True)
@@ -40,17 +66,41 @@ class Scene:
     """Conversations at work at the same time."""
     turns: int = 6
     dialect: Dialect = "subprocess"
+    more: tuple[Dialect, ...] = ()
+    """Engines of further models, which lanes use in turn."""
     full: bool = True
     tokens: bool = False
+    verbose: bool = True
+    redacted: bool = False
     clients: tuple[type[Client], ...] = (OpenCode,)
     cancel_every: int = 0
     """Every so many requests one is given up by its client."""
+    late: bool = False
+    """Requests that are given up and not streamed may get their prediction all the same."""
+    retries: bool = False
+    """What was given up, or failed, is asked for again in the same words."""
+    hang_ups: bool = False
+    """Clients close their connection once they have the answer."""
+    stumble_every: int = 0
+    """Every so many requests one is refused by the engine at first."""
     fail_every: int = 0
     """Every so many requests one has a prompt that its template refuses."""
     in_app: int = 0
     """Chats of the application itself, which leave no request line."""
+    embeddings: int = 0
+    twins: bool = False
+    """All conversations begin with the same words."""
+    titles: bool = False
+    """Agents ask for a title beside their first request."""
     models: int = 1
     context: int = 262_144
+    think: bool = False
+    """Answers have reasoning."""
+    pause_ms: float = 1500
+    lag_ms: float = 0.0
+    rotate_bytes: int = ROTATE_BYTES
+    start_ms: float = START_MS
+    offset_h: float = 1.0
 
 
 class Play:
@@ -59,21 +109,23 @@ class Play:
     def __init__(self, root: Path, scene: Scene) -> None:
         self.scene = scene
         self.rng = random.Random(scene.seed)
-        self.clock = Clock(START_MS)
+        self.clock = Clock(scene.start_ms)
         self.count = 0
+        dialects = (*([scene.dialect] * scene.models), *scene.more)
         self.models = [
-            Model(f"maker/{name}", Speed(1800, 60), dialect=scene.dialect, context=scene.context)
-            for name in ("pot-8b", "urn-27b", "cup-1b")[: scene.models]
+            Model(f"maker/{name}", Speed(1800, 60), dialect=dialect, context=scene.context)
+            for name, dialect in zip(("pot-8b", "urn-27b", "cup-1b", "jug-4b"), dialects, strict=False)
         ]
-        with LogFiles(root) as self.log:
-            self.server = LmStudio(
-                self.clock, self.log, Settings(full=scene.full, tokens=scene.tokens), seed=scene.seed
-            )
+        settings = Settings(scene.full, scene.tokens, scene.verbose, scene.redacted, scene.lag_ms)
+        with LogFiles(root, rotate_bytes=scene.rotate_bytes) as self.log:
+            self.server = LmStudio(self.clock, self.log, settings, seed=scene.seed, utc_offset_h=scene.offset_h)
             self.server.start(self.models)
             for lane in range(scene.lanes):
-                self.clock.spawn(self._lane(lane), START_MS + 1000 + lane * 700)
+                self.clock.spawn(self._lane(lane), scene.start_ms + 1000 + lane * 700)
             for number in range(scene.in_app):
-                self.clock.spawn(self._in_app(), START_MS + 15_000 + number * 9_000)
+                self.clock.spawn(self._in_app(), scene.start_ms + 15_000 + number * 9_000)
+            for number in range(scene.embeddings):
+                self.clock.at(scene.start_ms + 12_000 + number * 5_000, self._embed)
             self.clock.run()
 
     @property
@@ -83,11 +135,17 @@ class Play:
     def words(self, low: int, high: int) -> str:
         return " ".join(self.rng.choices(WORDS, k=self.rng.randrange(low, high)))
 
+    def _embed(self) -> None:
+        self.server.embed("maker/leaf-embed", [self.words(3, 9), self.words(3, 9)])
+
     def _lane(self, lane: int) -> Process[None]:
-        kind = self.scene.clients[lane % len(self.scene.clients)]
+        scene = self.scene
+        kind = scene.clients[lane % len(scene.clients)]
         model = self.models[lane % len(self.models)].name
-        agent: Any = kind(f"lane{lane}", model, None if kind is Script else PROJECT)
-        task = self.words(5, 60)
+        agent: Any = kind(f"lane{lane}", model, None if issubclass(kind, Script) else PROJECT)
+        if isinstance(agent, ClaudeCode | Codex):
+            agent.session_uuid = f"{lane:08x}{agent.session_uuid[8:]}"
+        task = "boil the kettle and pour it over the leaves" if scene.twins else self.words(5, 60)
         match agent:
             case ClaudeCode():
                 agent.start(task, self.clock.now)
@@ -98,29 +156,39 @@ class Play:
                 agent.user(task)
             case _:
                 agent.user(task)
-        for turn in range(self.scene.turns):
-            answer = self._answer(agent, last=turn == self.scene.turns - 1)
+        if scene.titles and isinstance(agent, OpenCode | ClaudeCode):
+            self.server.post(agent.title(task, Answer(self.words(2, 6))))
+        again: Answer | None = None
+        for turn in range(scene.turns):
+            answer = again or self._answer(agent, last=turn == scene.turns - 1)
             post = agent.post(self.clock.now, answer)
             self.count += 1
-            if self.scene.cancel_every and self.count % self.scene.cancel_every == 0:
+            if scene.cancel_every and self.count % scene.cancel_every == 0:
                 post.cancel_after_ms = self.rng.uniform(200, 9000)
-            if self.scene.fail_every and self.count % self.scene.fail_every == 0:
+                if scene.late and self.rng.random() < 0.5:
+                    post.late_answer_ms = self.rng.uniform(0, 3000)
+            elif scene.hang_ups and self.rng.random() < 0.7:
+                post.hang_up_after_ms = self.rng.uniform(0, 1500)
+            if scene.fail_every and self.count % scene.fail_every == 0:
                 post.template_error = "Error rendering prompt with jinja template: no kettle in the prompt"
+            post.stumbles = bool(scene.stumble_every) and self.count % scene.stumble_every == 0
             got = yield self.server.post(post)
             if got is not None:
                 agent.answered(answer)
                 if answer.calls:
                     agent.results([Output(call, self.words(20, 400)) for call in answer.calls])
-            yield self.rng.expovariate(1 / 1500)
-            if got is None or not answer.calls:
+            yield self.rng.expovariate(1 / scene.pause_ms)
+            again = answer if got is None and scene.retries else None
+            if again is None and (got is None or not answer.calls):
                 agent.user(self.words(4, 30))
 
     def _answer(self, agent: Any, *, last: bool) -> Answer:
         text = self.words(3, 80)
+        thoughts = self.words(3, 60) if self.scene.think and not isinstance(agent, Codex | ClaudeCode) else ""
         if last or isinstance(agent, Script) or self.rng.random() < 0.4:
-            return Answer(text)
+            return Answer(text, thoughts)
         arguments = json.dumps({"command": self.words(2, 9), "description": "boil"})
-        return Answer(text, calls=(Call(self.server.call_id(), "bash", arguments),))
+        return Answer(text, thoughts, (Call(self.server.call_id(), "bash", arguments),))
 
     def _in_app(self) -> Process[None]:
         engine = self.server.load(self.models[0])

@@ -16,6 +16,7 @@ from lms_audit.config import Config
 from lms_audit.ingest import Ingested, ingest, read_file
 from lms_audit.pipeline import check, export
 from lms_audit.progress import Silent
+from lms_audit.read import bodies
 from lms_audit.read.digest import digest
 from lms_audit.share.export import Format
 from lms_audit.store import Store, unpack
@@ -247,9 +248,55 @@ def test_a_reading_tells_what_it_read(tmp_path: Path) -> None:
     path = write(tmp_path, "a.log", turns(2))
     reading = read_file(ingest_module.Job(path=str(path), name="given"))
     assert (reading.size, reading.error, reading.resumed) == (path.stat().st_size, None, False)
-    assert unpack(reading.digest).name == "given"
-    assert unpack(reading.digest).items == {}
+    assert unpack(reading.digest.digest).name == "given"
+    assert unpack(reading.digest.digest).items == {}
     assert len(reading.items) >= 3
+
+
+def test_what_earlier_files_have_shown_is_neither_parsed_nor_handed_over_again(tmp_path: Path) -> None:
+    first = write(tmp_path, "2026-11-03.1.log", turns(4))
+    second = write(tmp_path, "2026-11-03.2.log", turns(6, first=4))
+    seen: bodies.Seen = {}
+    digest(first, "first", seen=seen)
+    alone, after = digest(second, "second"), digest(second, "second", seen=seen)
+    assert after.items.keys() == alone.items.keys()
+    assert after.work.parsed < alone.work.parsed
+    assert {key: data for key, data in after.items.items() if data}.items() < alone.items.items()
+    assert after.events == alone.events
+
+
+def test_an_item_that_went_down_with_another_reading_is_read_again(logs: Path, tmp_path: Path) -> None:
+    write(logs, "2026-11/2026-11-06.1.log", turns(3, topic="boat 3"))
+    lost = logs / "2026-11/2026-11-03.1.log"
+    real = ingest_module.read_file
+
+    def forgetful(job: ingest_module.Job, *args: Any, **kwargs: Any) -> ingest_module.Reading:
+        reading = real(job, *args, **kwargs)
+        return ingest_module.Reading(error="gone meanwhile") if Path(job.path) == lost else reading
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingest_module, "read_file", forgetful)
+        with Store.open(tmp_path / "store") as store:
+            ingest([logs], store, Silent())
+    lost.unlink()
+    assert rows(logs, tmp_path / "store", tmp_path / "a") == rows(logs, None, tmp_path / "b")
+
+
+@pytest.mark.parametrize("shift", [-86_400, 86_400])
+def test_a_clock_that_was_set_leaves_nothing_out(logs: Path, tmp_path: Path, shift: int) -> None:
+    """Times of files are compared for being the same, never for being later."""
+    store = tmp_path / "store"
+    run(logs, store)
+    path = logs / "2026-11/2026-11-04.1.log"
+    path.write_bytes(path.read_bytes() + turns(4, first=3, topic="boat 4", start=86_400))
+    other = logs / "2026-11/2026-11-05.1.log"
+    other.write_bytes(other.read_bytes().replace(b"boat", b"ship"))
+    for changed in (path, other):
+        moved = changed.stat().st_mtime + shift
+        os.utime(changed, (moved, moved))
+    again = run(logs, store)
+    assert (again.read, again.resumed) == (2, 1)
+    assert rows(logs, store, tmp_path / "a") == rows(logs, None, tmp_path / "b")
 
 
 def test_an_utf16_copy_gives_the_same_requests(tmp_path: Path) -> None:

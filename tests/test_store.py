@@ -6,12 +6,13 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lms_audit import store as store_module
 from lms_audit.errors import AuditError
 from lms_audit.model import LineRange, Problem, Role, Text
 from lms_audit.read.discover import LogFile, fingerprint
-from lms_audit.read.events import FileDigest, ServerChange
+from lms_audit.read.events import Edge, FileDigest, ServerChange
 from lms_audit.read.payload import compact, item_key
 from lms_audit.store import Store, StoreDamagedError, pack
 
@@ -49,6 +50,18 @@ def test_items_come_back_as_they_were_and_in_one_shape(tmp_path: Path) -> None:
         assert store.message(item_key(SHORT)) is message
         with pytest.raises(KeyError):
             store.raw("0" * 32)
+
+
+def test_the_text_at_the_edges_of_a_file_is_kept_apart(tmp_path: Path) -> None:
+    tail = Edge(start=40, line=5, size=60, breaks=3, open=True, mark=b"mark", data=b"[2026-11-03 09:00:00][DEBUG] Rec")
+    digest = FileDigest(name="a.log", size=100, lines=8, tail=tail)
+    with Store.open(tmp_path / "store") as store:
+        store.add(log_file(), b"mark", pack(digest), {})
+    with Store.open(tmp_path / "store") as store:
+        kept = store.digest(log_file())
+        assert kept.tail == replace(tail, data=b"")
+        assert store.whole(log_file(), kept).tail == tail
+        assert store.whole(log_file(), kept).head is None
 
 
 def test_each_message_is_kept_once_and_packed(tmp_path: Path) -> None:

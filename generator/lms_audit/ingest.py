@@ -23,11 +23,12 @@ from msgspec.structs import replace
 from lms_audit.model import Key
 from lms_audit.progress import Progress
 from lms_audit.read import discover
+from lms_audit.read.bodies import Seen
 from lms_audit.read.digest import digest, resume
 from lms_audit.read.discover import LogFile
 from lms_audit.read.events import READER_VERSION, FileDigest
 from lms_audit.read.remote import RemoteFile, is_url
-from lms_audit.store import Store, pack, renamed, unpack
+from lms_audit.store import Packed, Store, pack, renamed, unpack
 
 WORTH_A_POOL = 16 << 20
 """Bytes to read from which on starting processes takes less time than it saves."""
@@ -47,9 +48,9 @@ class Job(Struct, frozen=True, kw_only=True):
 class Reading(Struct, frozen=True, kw_only=True):
     """What a worker hands back."""
 
-    digest: bytes = b""
-    """Packed, without items."""
+    digest: Packed = Packed()
     items: dict[Key, bytes] = {}
+    """Content hash -> JSON; empty where the same process has handed it over with an earlier reading."""
     size: int = 0
     """Bytes of the file that were read; it may have grown meanwhile."""
     mtime_ns: int = 0
@@ -99,7 +100,9 @@ def ingest(
     progress.stage("read", total)
     changed: dict[Path, LogFile] = {}
     resumed = 0
-    for file, reading in _readings(jobs, total, progress, executor, workers):
+    for file, job, done in _readings(jobs, total, progress, executor, workers):
+        # an item the process had handed over before may have gone down with the reading it came with
+        reading = read_file(job) if store.lacks(done.items) else done
         if reading.error is not None:
             changed[file.path] = replace(file, refused=reading.error)
             continue
@@ -165,7 +168,7 @@ def _job(file: LogFile, store: Store) -> Job:
 # --- reading, here or elsewhere -------------------------------------------------------------------------------------
 
 Todo = tuple[LogFile, Job]
-Done = tuple[LogFile, Reading]
+Done = tuple[LogFile, Job, Reading]
 
 
 def _readings(
@@ -176,27 +179,30 @@ def _readings(
     workers: int | None,
 ) -> Iterator[Done]:
     workers = min(workers or os.cpu_count() or 1, len(jobs))
+    seen: Seen = {}
     if not jobs or (executor is None and (workers < 2 or total < WORTH_A_POOL)):
         for file, job in jobs:
-            yield file, read_file(job, progress.advance)
+            yield file, job, read_file(job, progress.advance, seen)
         return
     waiting = deque(jobs)
+    # only of our own processes is it known that what one has handed over arrives before what it reads next
+    work = read_file if executor is not None else _read_after_others
     with executor() if executor is not None else _processes(workers) as pool:
         running: deque[tuple[LogFile, Job, Future[Reading]]] = deque()
         try:
             while waiting or running:
                 while waiting and len(running) < workers + 2:  # bounds what is in memory
                     file, job = waiting.popleft()
-                    running.append((file, job, pool.submit(read_file, job)))
+                    running.append((file, job, pool.submit(work, job)))
                 file, job, future = running[0]
                 reading = future.result()
                 running.popleft()
                 progress.advance(max(0, file.size - job.size))
-                yield file, reading
+                yield file, job, reading
         except BrokenExecutor:  # a worker was killed, by the system or by a person: what is left is read here
             waiting.extendleft((file, job) for file, job, _ in reversed(running))
     for file, job in waiting:
-        yield file, read_file(job, progress.advance)
+        yield file, job, read_file(job, progress.advance, seen)
 
 
 def _processes(workers: int) -> Executor:
@@ -204,8 +210,19 @@ def _processes(workers: int) -> Executor:
     return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
 
 
-def read_file(job: Job, progress: Callable[[int], None] | None = None) -> Reading:
-    """Read one file, or what is new in it. Runs in worker processes; a file that cannot be read is an answer."""
+_SEEN: Seen = {}
+"""What the files have shown that this worker process has read."""
+
+
+def _read_after_others(job: Job) -> Reading:
+    return read_file(job, seen=_SEEN)
+
+
+def read_file(job: Job, progress: Callable[[int], None] | None = None, seen: Seen | None = None) -> Reading:
+    """Read one file, or what is new in it. Runs in worker processes; a file that cannot be read is an answer.
+
+    ``seen`` is what the readings before this one have shown: agents repeat their history in the next file too.
+    """
     # What reading needs of a path, a remote file has too.
     path = cast(Path, RemoteFile(job.path)) if is_url(job.path) else Path(job.path)
     count = 0
@@ -222,10 +239,10 @@ def read_file(job: Job, progress: Callable[[int], None] | None = None) -> Readin
         start = 0
         if previous is not None and previous.tail is not None:
             start = previous.tail.start
-            result = resume(renamed(previous, job.name), path, progress=count_bytes)
+            result = resume(renamed(previous, job.name), path, progress=count_bytes, seen=seen)
         else:
             previous = None
-            result = digest(path, job.name, progress=count_bytes)
+            result = digest(path, job.name, progress=count_bytes, seen=seen)
         size = start + count
         after = path.stat()
         mark = discover.fingerprint(path, size)

@@ -192,8 +192,9 @@ def _ingested(config: Config, store: Store, progress: Progress) -> Ingested:
 def _joined(store: Store, ingested: Ingested) -> tuple[list[FileDigest], Joined]:
     """All digests, alone and together; what records that lay across files bring is kept too."""
     missing = frozenset(file.name for file in ingested.files if not file.on_disk)
+    named = {file.name: file for file in ingested.files}
     alone = list(digests(ingested.files, store))
-    joined = join(alone, missing)
+    joined = join(alone, missing, lambda digest: store.whole(named[digest.name], digest))
     for seam in joined.seams:
         store.add_items(seam.items)
     store.sweep(key for seam in joined.seams for key in seam.items)
@@ -270,6 +271,7 @@ def _render(config: Config, understood: Understood, state: str, progress: Progre
             clients=understood.clients,
             progress=progress,
             maker=_maker(config),
+            previous=config.out,
         )
 
 

@@ -27,12 +27,14 @@ from lms_audit.read import discover, messages
 from lms_audit.read.discover import LogFile
 from lms_audit.read.events import READER_VERSION, FileDigest
 
-SCHEMA = 2
+SCHEMA = 3
 APPLICATION_ID = 0x4C4D5341
 """In the header of every store: tells one of ours from any other SQLite file."""
 
 LEVEL = 4
 """Of zlib: a third of the time of its default for a tenth more bytes, on prompts of coding agents."""
+QUICK_LEVEL = 1
+"""Of zlib, for the records at the edges of files, which are hardly ever looked at again."""
 
 CACHE_BYTES = 40 << 20
 """Parsed messages kept at hand, by the size of their JSON."""
@@ -41,7 +43,8 @@ _TABLES = """
 CREATE TABLE file (
     path TEXT PRIMARY KEY, root TEXT NOT NULL, inside TEXT NOT NULL, url TEXT, size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
-    mark BLOB NOT NULL, reader INTEGER NOT NULL, digest BLOB NOT NULL, keys BLOB NOT NULL
+    mark BLOB NOT NULL, reader INTEGER NOT NULL, digest BLOB NOT NULL, edges BLOB NOT NULL,
+    keys BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE item (key BLOB PRIMARY KEY, data BLOB NOT NULL);
 """
@@ -148,7 +151,7 @@ class Store:
         )
 
     def digest(self, file: LogFile) -> FileDigest:
-        """The digest of a file read before, without its items, under the name the file has now.
+        """The digest of a file read before, without items and text of its edges, under the name the file has now.
 
         Raises ``LookupError`` where an earlier reader wrote it in a form this one does not know.
         """
@@ -166,8 +169,22 @@ class Store:
             row = self._db.execute("SELECT digest FROM file WHERE path = ?", (str(file.path),)).fetchone()
         return bytes(row[0])
 
+    def whole(self, file: LogFile, digest: FileDigest) -> FileDigest:
+        """A digest with the text of its edges."""
+        with self._guard():
+            row = self._db.execute("SELECT edges FROM file WHERE path = ?", (str(file.path),)).fetchone()
+        try:
+            head, tail = msgspec.msgpack.decode(zlib.decompress(row[0]), type=tuple[bytes, bytes])
+        except (zlib.error, msgspec.MsgspecError) as error:
+            raise StoreDamagedError(f"damaged (edges of {file.inside}: {error})") from None
+        return _with_edges(digest, head, tail)
+
+    def lacks(self, items: Mapping[Key, bytes]) -> bool:
+        """Whether one of the items that come without their text, as known from an earlier file, is not here."""
+        return any(not data and bytes.fromhex(key) not in self._keys for key, data in items.items())
+
     def add(
-        self, file: LogFile, mark: bytes, digest: bytes, items: Mapping[Key, bytes], *, resumed: bool = False
+        self, file: LogFile, mark: bytes, digest: Packed, items: Mapping[Key, bytes], *, resumed: bool = False
     ) -> None:
         """Keep a packed digest and the items it brings, in one transaction.
 
@@ -180,7 +197,7 @@ class Store:
                 keys = self._keys_of(file.path) + keys
             self._insert(items)
             self._db.execute(
-                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     str(file.path),
                     str(file.root),
@@ -190,7 +207,8 @@ class Store:
                     file.mtime_ns,
                     mark,
                     READER_VERSION,
-                    digest,
+                    digest.digest,
+                    digest.edges,
                     keys,
                 ),
             )
@@ -318,13 +336,33 @@ class Store:
             raise StoreDamagedError(f"damaged ({error})") from None
 
 
-def pack(digest: FileDigest) -> bytes:
-    """A digest without its items as the store keeps it; made in the process that read the file."""
-    return zlib.compress(msgspec.msgpack.encode(msgspec.structs.replace(digest, items={})), LEVEL)
+class Packed(Struct, frozen=True):
+    """A digest as the store keeps it, without its items."""
+
+    digest: bytes = b""
+    edges: bytes = b""
+    """The text of head and tail, apart: it is long and seldom needed."""
+
+
+def pack(digest: FileDigest) -> Packed:
+    """A digest as the store keeps it; made in the process that read the file."""
+    edges = tuple(edge.data if edge is not None else b"" for edge in (digest.head, digest.tail))
+    bare = _with_edges(msgspec.structs.replace(digest, items={}), b"", b"")
+    return Packed(
+        zlib.compress(msgspec.msgpack.encode(bare), LEVEL), zlib.compress(msgspec.msgpack.encode(edges), QUICK_LEVEL)
+    )
+
+
+def _with_edges(digest: FileDigest, head: bytes, tail: bytes) -> FileDigest:
+    return msgspec.structs.replace(
+        digest,
+        head=digest.head and msgspec.structs.replace(digest.head, data=head),
+        tail=digest.tail and msgspec.structs.replace(digest.tail, data=tail),
+    )
 
 
 def unpack(packed: bytes) -> FileDigest:
-    """The reverse of ``pack``. Raises ``zlib.error`` or ``msgspec.MsgspecError``."""
+    """A digest from its packed form, without the text of its edges. Raises ``zlib.error`` or ``MsgspecError``."""
     return msgspec.msgpack.decode(zlib.decompress(packed), type=FileDigest)
 
 

@@ -19,7 +19,7 @@ from lms_audit.analyse.figures import (
     weighted_prompt_rate,
     weighted_rate,
 )
-from lms_audit.model import Api, Request, Source, Status
+from lms_audit.model import Api, Kind, Request, Source, Status
 from tests.analyse.worlds import Log
 
 
@@ -57,7 +57,7 @@ def test_a_sample_counts_what_it_covers_and_what_it_leaves_out() -> None:
             asked(status=Status.CANCELLED),
             asked(status=Status.ERROR),
             asked(status=Status.INCOMPLETE),
-            asked(api=Api.EMBEDDINGS),
+            asked(api=Api.EMBEDDINGS, kind=Kind.EMBEDDING),
             asked(api=Api.OTHER),
         ],
         "output_tokens",

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lms_audit.present import search
-from lms_audit.present.search import Document, DocumentKind, Source, build_index
+from lms_audit.present.search import Document, DocumentKind, Source, build_index, read_chapter
 from lms_audit.present.words import distinct, terms
 
 
@@ -82,7 +82,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("ab_X
 
 @given(st.lists(TEXTS, max_size=12))
 def test_every_word_of_every_document_finds_it_and_nothing_else_does(texts: list[str]) -> None:
-    read = Reader(build_index(map(document, texts)))
+    read = Reader(build_index([read_chapter(map(document, texts))]))
     kept = [text for text in texts if text.strip()]
     assert read.texts == kept
     expected: dict[str, list[int]] = {}
@@ -94,12 +94,18 @@ def test_every_word_of_every_document_finds_it_and_nothing_else_does(texts: list
 
 @given(st.lists(TEXTS, max_size=6))
 def test_the_same_documents_give_the_same_bytes(texts: list[str]) -> None:
-    assert build_index(map(document, texts)) == build_index(map(document, texts))
+    assert build_index([read_chapter(map(document, texts))]) == build_index([read_chapter(map(document, texts))])
+
+
+@given(st.lists(st.lists(TEXTS, max_size=5), max_size=5))
+def test_documents_read_in_several_chapters_are_found_as_if_read_in_one(chapters: list[list[str]]) -> None:
+    apart = build_index(read_chapter(map(document, texts)) for texts in chapters)
+    assert apart == build_index([read_chapter(document(text) for texts in chapters for text in texts)])
 
 
 def test_terms_are_sorted_as_javascript_compares_them_across_parts() -> None:
     words = [f"w{number:x}" for number in range(20_000)] + ["\U00020000\U00020001", "\uffa0ａ", "豈更", "é", "я"]
-    read = Reader(build_index([document(" ".join(words))]))
+    read = Reader(build_index([read_chapter([document(" ".join(words))])]))
     order = [term.encode("utf-16-be") for term in read.postings]
     assert order == sorted(order)
     assert len(read.index["terms"]) > 1
@@ -111,7 +117,7 @@ def test_a_document_keeps_its_kind_place_and_words_about_it() -> None:
         document("hello", DocumentKind.SESSION, href="sessions/a/index.html"),
         document("hello there", DocumentKind.RESULT, href="sessions/b/index.html#c-1", session="B", note="bash"),
     ]
-    read = Reader(build_index(documents))
+    read = Reader(build_index([read_chapter(documents)]))
     assert [read.index["kinds"][int(kind)] for kind in read.index["kind"]] == ["session", "result"]
     shown = [[read.column(name, number) for name in ("page", "anchor", "session", "note")] for number in (0, 1)]
     assert shown == [["sessions/a/index.html", "", "A title", ""], ["sessions/b/index.html", "c-1", "B", "bash"]]
@@ -127,7 +133,7 @@ def test_a_long_text_that_the_site_holds_is_not_kept_twice() -> None:
         Document(kind=DocumentKind.RESULT, text="short text", href="x", session="", source=source),
         document(long),
     ]
-    read = Reader(build_index(documents))
+    read = Reader(build_index([read_chapter(documents)]))
     assert read.texts == ["first", "short text", long]
     assert read.postings["text"] == [1, 2, 3]
     assert read.index["held"]["documents"] == [1]
@@ -138,7 +144,7 @@ def test_a_long_text_that_the_site_holds_is_not_kept_twice() -> None:
 
 def test_what_is_left_out_of_a_very_long_text_is_said() -> None:
     long = "word " * search.TEXT_LIMIT
-    read = Reader(build_index([document("short"), document(long + "needle")]))
+    read = Reader(build_index([read_chapter([document("short"), document(long + "needle")])]))
     assert read.index["cut"] == {"1": len(long) + len("needle")}
     assert "needle" not in read.postings
     assert read.index["characters"] == len("short") + len(long) + len("needle")
@@ -147,14 +153,14 @@ def test_what_is_left_out_of_a_very_long_text_is_said() -> None:
 
 def test_hostile_text_stays_inside_its_script() -> None:
     hostile = '</script><script>alert(1)</script>"); alert(2); ("\u2028\u2029\ud83d\x00'
-    read = Reader(build_index([document(hostile + " found", session=hostile, request=hostile)]))
+    read = Reader(build_index([read_chapter([document(hostile + " found", session=hostile, request=hostile)])]))
     assert read.texts == [hostile.replace("\ud83d", "?") + " found"]
     assert read.column("session", 0) == hostile
     assert "found" in read.postings
 
 
 def test_an_audit_without_text_has_an_index_that_says_so() -> None:
-    files = build_index([document(" \n ")])
+    files = build_index([read_chapter([document(" \n ")])])
     assert set(files) == {"fulltext/index.js"}
     assert Reader(files).index["documents"] == 0
 
@@ -165,7 +171,7 @@ def test_the_index_of_source_code_is_less_than_half_of_its_text() -> None:
         "\n".join(f"{number:5}→{line}" for number, line in enumerate(path.read_text("utf-8").splitlines()[:800], 1))
         for path in sources
     ]
-    files = build_index(map(document, texts))
+    files = build_index([read_chapter(map(document, texts))])
     assert sum(map(len, files.values())) < 0.5 * sum(len(text.encode()) for text in texts)
     assert max(map(len, files.values())) < 256 * 1024
     firsts = Reader(files).index["texts"]

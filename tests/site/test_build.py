@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,24 @@ def test_a_second_run_over_the_same_logs_changes_no_byte(first: Path) -> None:
     before = {name: (first / name).read_bytes() for name in files(first)}
     assert built(ROOT / "logs_sample", first.parent) == first
     assert {name: (first / name).read_bytes() for name in files(first)} == before
+
+
+def test_a_site_of_logs_that_have_grown_is_the_same_bytes_as_one_made_at_once(first: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs_sample"
+    shutil.copytree(ROOT / "logs_sample", logs)
+    newest = max(logs.rglob("*.log"))
+    whole = newest.read_bytes()
+    newest.write_bytes(whole[: whole.rindex(b"\n[", 0, len(whole) * 4 // 5) + 1])
+    site = built(logs, tmp_path)
+    before = {name: (site / name).stat().st_ino for name in files(site) if name.startswith("sessions/")}
+    newest.write_bytes(whole)
+    built(logs, tmp_path)
+    assert files(site) == files(first)
+    assert filecmp.cmpfiles(first, site, files(first), shallow=False)[1:] == ([], [])
+    carried = [
+        name for name, inode in before.items() if name.endswith(".html") and (site / name).stat().st_ino == inode
+    ]
+    assert len(carried) > 10
 
 
 def test_a_broken_link_between_pages_fails_the_build(sample: Path, tmp_path: Path) -> None:

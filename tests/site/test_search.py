@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Error, Page, Request, expect
 
 from lms_audit.present.resources import resources
-from lms_audit.present.search import TEXT_LIMIT, Document, DocumentKind, Source, build_index
+from lms_audit.present.search import TEXT_LIMIT, Document, DocumentKind, Source, build_index, read_chapter
 from lms_audit.present.views.data import packed
 from lms_audit.present.words import distinct, terms
 
@@ -45,7 +45,7 @@ def write(folder: Path, documents: list[Document]) -> Path:
     (folder / "assets" / "js").mkdir()
     for name in ("search.js", "search.css", "js/audit.js"):
         shutil.copy(resources() / "assets" / name, folder / "assets" / name)
-    for path, content in build_index(documents).items():
+    for path, content in build_index([read_chapter(documents)]).items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_bytes(content)
     page = folder / "sessions" / "a" / "index.html"
@@ -231,7 +231,7 @@ def test_hostile_text_is_shown_and_does_nothing(search: Search) -> None:
 def test_the_dialog_says_what_it_covers_and_what_was_left_out(search: Search) -> None:
     characters = sum(len(each.text) for each in SMALL)
     assert search.page.locator(".lms-search__covers").inner_text() == (
-        f"Covers {len(SMALL)} texts of together {characters:,} characters. "
+        f"Searches {len(SMALL)} texts with {characters:,} characters. "
         f"Of 1 very long text only the first {TEXT_LIMIT:,} characters are searched."
     )
     search.find("word")
@@ -373,7 +373,7 @@ def test_a_text_is_read_from_the_data_file_of_its_session(browser: Browser, tmp_
     assert made.marks() == ["wheel fell off"] * 2
     assert made.find("wheel the") == {"Prompts": "1", "Answers": "1", "Tool calls": "1", "Tool results": "1"}
     assert made.wrong == []
-    assert sum(len(content) for content in build_index(documents).values()) < 2500
+    assert sum(len(content) for content in build_index([read_chapter(documents)]).values()) < 2500
     made.page.close()
 
 

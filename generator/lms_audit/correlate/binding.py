@@ -1,8 +1,7 @@
-"""What binding lines to requests works with: the requests at hand, doubts about them, and how one is chosen.
+"""What binding lines to requests works with: the requests at hand, and how one is chosen.
 
-The log gives no request id. Where several requests could own a line, it goes to the likeliest, and the doubt is kept.
-A later line may settle it: the next request of a conversation shows that its predecessor had ended. Doubts that are
-still open at the end of the log mark the requests as candidates for one another's lines.
+The log gives no request id. Where several requests could own a line, it goes to the likeliest. What lines that come
+later have to say about it is asked at the end (``review``).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from lms_audit.correlate.conversation import PromptTree
 from lms_audit.correlate.drafts import Draft, Run
 from lms_audit.correlate.engine_task import EngineTask, Note
+from lms_audit.correlate.parts import End, Hangup, PacketStream
 from lms_audit.correlate.tasks import SURE, Tasks
 from lms_audit.model import Api, Millis, ModelLoad
 from lms_audit.read import events as ev
@@ -37,14 +37,6 @@ class Gathered:
         """Engine tasks no request explains."""
 
 
-class Doubt:
-    """A run given to one request that may be another's."""
-
-    def __init__(self, chosen: Draft, others: Iterable[Draft]) -> None:
-        self.chosen = chosen
-        self.others = [draft for draft in others if draft is not chosen]
-
-
 class Binding:
     """Requests in flight, those that ended a short time ago, and the means to choose among them."""
 
@@ -57,7 +49,6 @@ class Binding:
         """Those that answer with text and are in flight, and perhaps some that have just ended."""
         self.polls: deque[Draft] = deque(maxlen=50)
         """The last requests that run no model."""
-        self.doubts: list[Doubt] = []
         self.started: Draft | None = None
         """The request whose running or streaming line stands right before this one."""
         self.serial = False
@@ -72,6 +63,7 @@ class Binding:
         """A request in order of arrival."""
         draft = Draft(len(self.found.drafts), at, api)
         draft.precise = self.stretch.precise
+        draft.place = (self.number, self.line)
         self.found.drafts.append(draft)
         if api is Api.OTHER:
             self.polls.append(draft)
@@ -117,7 +109,7 @@ class Binding:
 
     def note(
         self,
-        to: Draft | Run | EngineTask,
+        to: Draft | Run | EngineTask | PacketStream | End | Hangup,
         event: ev.Event,
         name: str,
         detail: str = "",
@@ -131,15 +123,17 @@ class Binding:
             heirs = [to]
         elif isinstance(to, Run):
             heirs = [to.draft]
+        elif isinstance(to, End | Hangup):
+            heirs = []
         else:
-            heirs = [to.run.draft] if to.run is not None else to.candidates
+            heirs = [to.run.draft] if to.run is not None else to.candidates if isinstance(to, EngineTask) else []
         for draft in heirs:
             draft.last_at = max(draft.last_at, event.at)
 
     # -- choosing
 
     def choose(self, among: Sequence[Draft], alone: str, told: str = "", score: Score | None = None) -> Draft | None:
-        """The likeliest of several, the oldest of equals; what does not beat the rest clearly leaves a doubt.
+        """The likeliest of several, the oldest of equals; what does not beat the rest clearly is doubtful.
 
         ``alone`` is the evidence where there is only one, ``told`` what the score rests on.
         """
@@ -158,7 +152,8 @@ class Binding:
             ranked[0].prove("order of a serial engine")
         else:
             ranked[0].prove("order")
-            self.doubts.append(Doubt(ranked[0], near))
+            for draft in (ranked[0], *near):
+                draft.doubtful = True
         return ranked[0]
 
     def settle(
@@ -171,96 +166,24 @@ class Binding:
         likely = self.tasks.settle(task, bonus, within)
         if not likely:
             return None
-        task.doubtful = len(likely) > 1 or self.in_doubt(likely[0])
         if len(likely) > 1:
             likely[0].prove("order")
-            self.doubts.append(Doubt(likely[0], likely[1:]))
+            for draft in likely:
+                draft.doubtful = True
         else:
             likely[0].prove("slot and task")
             if several:
-                likely[0].prove("prompt size and slot")
+                likely[0].prove("order of a serial engine" if task.block else "prompt size and slot")
             else:
                 self.tasks.know(task)
-            if not task.doubtful:
-                self._told_by_cache(task, likely[0])
+        task.doubtful = likely[0].doubtful
         return likely[0]
-
-    def in_doubt(self, draft: Draft) -> bool:
-        """Whether a request's lines may be another's."""
-        return any(draft is doubt.chosen or draft in doubt.others for doubt in self.doubts)
-
-    def _told_by_cache(self, task: EngineTask, draft: Draft) -> None:
-        """A task that found its prompt in its slot shows that the slot's last task was for the same conversation."""
-        before = task.before
-        if before is None or before.owner is None or not before.prompt_tokens or draft.prompt is None:
-            return
-        if (task.cache_tokens or 0) < max(0.7 * before.prompt_tokens, 64):
-            return
-        for doubt in self.doubts:
-            pair = (doubt.chosen, *doubt.others)
-            if before.owner not in pair or self.tasks.continues(draft.prompt.node, before.owner):
-                continue
-            heirs = [one for one in pair if self.tasks.continues(draft.prompt.node, one)]
-            if len(heirs) == 1:
-                self.swap(before.owner, heirs[0])
-                heirs[0].prove("cache of its slot")
-                self.doubts.remove(doubt)
-                for one in pair:
-                    self._sure(one)
-                return
-
-    def swap(self, one: Draft, other: Draft) -> None:
-        """Two requests were given each other's runs."""
-        one.run, other.run = other.run, one.run
-        one.run.draft, other.run.draft = one, other
-        again = [draft for draft in (one, other) if not draft.run.closed and draft not in self._open]
-        self._open = sorted([*self._open, *again], key=lambda draft: draft.number)
-        # Sizes of prompts without ids were bound to the requests themselves, not to how they ended.
-        nameless = [
-            (task, two) for run, two in ((one.run, other), (other.run, one)) for task in run.tasks if task.nameless
-        ]
-        for task, draft in nameless:
-            self.tasks.give(task, draft)
 
     def continued(self, node: int) -> None:
         """A request with this prompt has come: those whose conversation it continues have ended."""
         for draft in self.recent:
-            if not self.tasks.continues(node, draft):
-                continue
-            if not draft.run.closed:
-                self._must_have_ended(draft)
-            elsewhere = any(draft in doubt.others for doubt in self.doubts)
-            for doubt in self.doubts:
-                if doubt.chosen is draft and not elsewhere:  # those still at work were no rivals
-                    doubt.others = [other for other in doubt.others if other.run.closed]
-        for doubt in self.doubts:
-            if not doubt.others:
-                self._sure(doubt.chosen)
-        self.doubts = [doubt for doubt in self.doubts if doubt.others]
-
-    def _must_have_ended(self, draft: Draft) -> None:
-        draft.superseded = True
-        doubts = [doubt for doubt in self.doubts if draft in doubt.others and doubt.chosen.run.closed]
-        doubts = [doubt for doubt in doubts if not doubt.chosen.superseded]
-        if not doubts:
-            return
-        self.swap(doubts[-1].chosen, draft)
-        draft.prove("continued by a later request")
-        if len(doubts) == 1:
-            doubts[0].others.remove(draft)
-            self._sure(draft)
-
-    def _sure(self, draft: Draft) -> None:
-        if not self.in_doubt(draft):
-            for task in draft.run.tasks:
-                task.doubtful = False
-
-    def mark_doubts(self) -> None:
-        """Open doubts become candidates."""
-        for doubt in self.doubts:
-            for other in doubt.others:
-                doubt.chosen.rivals.add(other.number)
-                other.rivals.add(doubt.chosen.number)
+            if not draft.run.closed and self.tasks.sizes.continues(node, draft):
+                draft.superseded = True
 
 
 def tagged(drafts: Iterable[Draft], tag: str | None) -> list[Draft]:

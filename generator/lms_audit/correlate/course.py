@@ -5,6 +5,7 @@ from __future__ import annotations
 from lms_audit.correlate.binding import Score, tagged
 from lms_audit.correlate.drafts import Draft, Run
 from lms_audit.correlate.engines import Engines
+from lms_audit.correlate.parts import End
 from lms_audit.read import events as ev
 
 SAME_ERROR_MS = 1000
@@ -27,9 +28,13 @@ class Course(Engines):
         among = [draft for draft in self.working(event.tag, event.stream) if draft.run.first_token_at is None]
         if not among:  # 0.2 has no running line
             among = [draft for draft in tagged(self.in_flight(), event.tag) if draft.stream is event.stream]
+        block = self.tasks.block
+        if block is not None and not block.timed:
+            block.stream = event.stream
+            among = [draft for draft in among if draft in (block.owner, *block.candidates)] or among
         draft = self.choose(among, "only one at work")
         if draft is not None:
-            draft.run.first_token_at = event.at
+            draft.run.token_at = event.at
             self.note(draft.run, event, "first token")
 
     def progress(self, event: ev.Progress) -> None:
@@ -40,7 +45,7 @@ class Course(Engines):
         if len(among) != 1:
             return
         run = among[0].run
-        run.tag = run.tag or event.tag
+        run.model_tag = run.model_tag or event.tag
         first, count = (run.progress[0], run.progress[3]) if run.progress is not None else (event.at, 0)
         run.progress = (first, event.last_at, event.last, count + event.count)
         detail = f"{event.first:g}% to {event.last:g}%" if event.count > 1 else f"{event.last:g}%"
@@ -48,25 +53,31 @@ class Course(Engines):
         among[0].last_at = max(among[0].last_at, event.last_at)
 
     def accumulated(self, event: ev.Accumulated) -> None:
-        """The text so far of an answer that is not streamed."""
-        among = self.working(event.tag, stream=False)
+        """The text so far of an answer that is not streamed; 0.2 wrote it for those that were, too."""
+        among = self.working(event.tag, stream=False) or [one for one in self.working(event.tag) if one.old]
         if len(among) > 1:
             return  # whose it is, only the prediction will tell
         draft = among[0] if among else None
+        if draft is None and any(one.run.hangup is not None for one in self._unanswered(event.tag)):
+            return  # it is that of one whose client has left
         if draft is None:
             free = [one for one in self.generating(event.tag) if one.in_flight and one.stream is not True]
             draft = free[0] if len(free) == 1 else None
         if draft is None:
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")
-            draft.run.tag = event.tag
+            draft.run.model_tag = event.tag
         elif draft.run.accumulated is None:  # else the run of lines only goes on
             draft.prove("only one at work")
         draft.run.accumulated = event.text
-        if draft.run.first_token_at is None:
-            draft.run.first_token_at = event.at
+        if draft.run.token_at is None:
+            draft.run.token_at = event.at
         self.note(draft.run, event, "accumulating", f"{event.tokens} tokens")
         draft.last_at = max(draft.last_at, event.last_at)
+
+    def _unanswered(self, tag: str | None) -> list[Draft]:
+        """Requests that may still get a prediction, whatever else is known of them."""
+        return [draft for draft in self.generating(tag) if draft.run.end is None and draft.stream is not True]
 
     def call_building(self, event: ev.CallBuilding) -> None:
         """A tool call is being written."""
@@ -74,7 +85,7 @@ class Course(Engines):
         if len(among) == 1:
             run = among[0].run
             if run.first_token_at is None:
-                run.first_token_at = event.at
+                run.token_at = event.at
             self.note(run, event, "tool call", event.name or "")
 
     def calls_line(self, event: ev.CallsLine) -> None:
@@ -89,11 +100,11 @@ class Course(Engines):
             among[0].prove("only one at work")
             self.take_calls(among[0].run, line)
 
-    def take_calls(self, run: Run, line: ev.CallsLine) -> None:
-        """A line of tool calls is a run's."""
-        run.calls_line = line.text
-        run.redacted = run.redacted or line.redacted
-        self.note(run, line, "tool call", "" if line.text == "[]" else line.text[:200])
+    def take_calls(self, of: Run | End, line: ev.CallsLine) -> None:
+        """A line of tool calls is that of a prediction, or of what has no prediction."""
+        of.calls_line = line.text
+        of.redacted = of.redacted or line.redacted
+        self.note(of, line, "tool call", "" if line.text == "[]" else line.text[:200])
 
     def thinking(self, event: ev.Thinking) -> None:
         """Thinking begins, or is done."""
@@ -159,7 +170,7 @@ class Course(Engines):
         run = draft.run
         run.errors.append(event.text)
         run.redacted = run.redacted or event.text in ("[Hidden]", "[Sensitive]")
-        run.tag = run.tag or (event.tag if sure and event.tag == draft.tag else None)
+        run.model_tag = run.model_tag or (event.tag if sure and event.tag == draft.tag else None)
         self.note(run, event, "error", event.text[:500])
         if sure:
             run.failed_at = event.at

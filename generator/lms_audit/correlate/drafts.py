@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lms_audit.correlate.engine_task import EngineTask, Note
+from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
 from lms_audit.model import Api, LineRange, Millis, Prompt, Status, TimelineEvent
-from lms_audit.read.events import Answer, PromptCount, Summary
+from lms_audit.read.events import Answer, Summary
 
 GENERATION = {
     "/v1/chat/completions": Api.CHAT,
@@ -34,6 +35,9 @@ FAMILIES: dict[str, frozenset[Api]] = {
 }
 """Family of a running line -> protocols it may belong to."""
 
+STOPPED = {"userStopped": Status.CANCELLED, "failed": Status.ERROR, "modelUnloaded": Status.ERROR}
+"""Reasons to stop that are no good end."""
+
 FAMILY_API = {"chat": Api.CHAT, "messages": Api.MESSAGES, "responses": Api.RESPONSES, "completions": Api.COMPLETIONS}
 
 
@@ -44,35 +48,30 @@ def api_of(method: str | None, path: str) -> Api:
 
 
 class Run:
-    """What the server did for a request."""
+    """What the server did for a request: parts that may turn out to be another's, and lines that only it can have."""
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         """The request it is thought to be for."""
-        self.tag: str | None = None
-        self.first_token_at: Millis | None = None
+        self.tasks: list[EngineTask] = []
+        self.stream: PacketStream | None = None
+        self.end: End | None = None
+        self.hangup: Hangup | None = None
+
+        self.model_tag: str | None = None
+        """Of lines that are of no part."""
+        self.token_at: Millis | None = None
+        """Time of a line that stands at the first token."""
         self.progress: tuple[Millis, Millis, float, int] | None = None
         """First and last progress line, the last percentage, and how many lines there were."""
         self.progress_shared = False
         """Progress lines came while another request of the model was at work: they measure nothing."""
-        self.begin_at: Millis | None = None
-        self.finished_at: Millis | None = None
-        self.answered_at: Millis | None = None
-        """Time of the prediction."""
-        self.disconnected_at: Millis | None = None
         self.presumed = False
         """That it was its client who left is only concluded from all others having ended well."""
-        self.hung_up = False
-        """Its client has closed the connection after the end, as clients do."""
         self.failed_at: Millis | None = None
-        self.answers: list[Answer] = []
-        """Packets, file by file, or one prediction."""
-        self.predicted = False
-        self.has_packets = False
         self.accumulated: str | None = None
         self.calls_line: str | None = None
-        self.tasks: list[EngineTask] = []
-        self.counts: list[PromptCount] = []
+        """A line of tool calls that no prediction has followed."""
         self.summary: Summary | None = None
         self.thinking_ms: float | None = None
         self.redacted = False
@@ -80,6 +79,58 @@ class Run:
         self.closed = False
         """Nothing more is expected, save late lines."""
         self.notes: list[Note] = []
+
+    @property
+    def tag(self) -> str | None:
+        """Model tag of its lines."""
+        if self.end is not None and self.end.tag is not None:
+            return self.end.tag
+        stream = self.stream.tag if self.stream is not None else None
+        return stream if stream is not None else self.model_tag
+
+    @property
+    def predicted(self) -> bool:
+        """It has its whole answer."""
+        return self.end is not None and self.end.whole
+
+    @property
+    def has_packets(self) -> bool:
+        """Packets of its answer are in the log."""
+        return self.stream is not None
+
+    @property
+    def answer(self) -> Answer | None:
+        """What is in the log of its answer."""
+        if self.end is not None and self.end.answer is not None:
+            return self.end.answer
+        return self.stream.answer if self.stream is not None else None
+
+    @property
+    def first_token_at(self) -> Millis | None:
+        """When the answer began."""
+        if self.token_at is not None or self.stream is None:
+            return self.token_at
+        return self.stream.first_token_at
+
+    @property
+    def finished_at(self) -> Millis | None:
+        """Time of the finish line."""
+        return self.end.at if self.end is not None and not self.end.whole else None
+
+    @property
+    def answered_at(self) -> Millis | None:
+        """Time of the prediction."""
+        return self.end.at if self.end is not None and self.end.whole else None
+
+    @property
+    def hung_up(self) -> bool:
+        """Its client has closed the connection after the end, as clients do."""
+        return self.hangup is not None and self.hangup.after(self.end)
+
+    @property
+    def disconnected_at(self) -> Millis | None:
+        """When its client left before the end."""
+        return self.hangup.at if self.hangup is not None and not self.hung_up else None
 
     @property
     def task(self) -> EngineTask | None:
@@ -90,7 +141,14 @@ class Run:
     @property
     def told_tokens(self) -> int | None:
         """Tokens of the prompt, as the answer's usage tells."""
-        return next((answer.usage.input for answer in self.answers if answer.usage is not None), None)
+        answer = self.answer
+        return answer.usage.input if answer is not None and answer.usage is not None else None
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the model stopped, in the words of LM Studio's own statistics."""
+        stats = self.answer.stats if self.answer is not None else None
+        return stats.stop_reason if stats is not None else None
 
     @property
     def ended_at(self) -> Millis | None:
@@ -120,6 +178,10 @@ class Draft:
         """Written by 0.2, whose ``usage`` is wrong."""
 
         self.received_at: Millis | None = None
+        self.place: Place = (0, 0)
+        """Stretch and line of its first line."""
+        self.started_place: Place | None = None
+        """And of its running line."""
         self.running_at: Millis | None = None
         self.run_count: int | None = None
         """Messages as the running line counts them."""
@@ -129,6 +191,8 @@ class Draft:
         """Model tag of its own running line."""
         self.embedded = False
         self.listed = False
+        self.doubtful = False
+        """Some of its lines may be another's: they are no evidence for what follows."""
         self.superseded = False
         """Another request continues its conversation, so that it must have ended by then."""
         self.run = Run(self)
@@ -136,6 +200,8 @@ class Draft:
         self.evidence: list[str] = []
         self.rivals: set[int] = set()
         """Numbers of drafts whose lines may have been taken for this one's, or the other way round."""
+        self.rivalled = False
+        """Its engine task may have been for a chat in the application itself."""
         self.notes: list[Note] = []
         self.last_at = at
 
@@ -147,9 +213,14 @@ class Draft:
         return self.model_tag if self.model_tag is not None else self.run.tag
 
     @property
+    def embeds(self) -> bool:
+        """Asks for embeddings, which are no text."""
+        return self.api is Api.EMBEDDINGS or (self.api is Api.LMSTUDIO_V0 and "/embeddings" in (self.path or ""))
+
+    @property
     def generates(self) -> bool:
         """Runs a model and answers with text."""
-        return self.api not in (Api.OTHER, Api.EMBEDDINGS)
+        return self.api is not Api.OTHER and not self.embeds
 
     @property
     def waiting(self) -> bool:
@@ -188,6 +259,8 @@ class Draft:
             return Status.ERROR
         if run.disconnected_at is not None:
             return Status.CANCELLED
+        if run.stop_reason in STOPPED:
+            return STOPPED[run.stop_reason]
         ended = run.finished_at is not None or run.answered_at is not None
         if run.errors and not ended:
             return Status.ERROR
@@ -200,7 +273,9 @@ class Draft:
 
     def all_notes(self) -> list[Note]:
         """Every line bound to it, in log order."""
-        notes = [*self.notes, *self.run.notes, *(note for task in self.run.tasks for note in task.notes)]
+        run = self.run
+        parts = (run, run.stream, run.end, run.hangup, *run.tasks)
+        notes = [*self.notes, *(note for part in parts if part is not None for note in part.notes)]
         return sorted(notes, key=lambda note: note.place)
 
     def timeline(self) -> tuple[TimelineEvent, ...]:

@@ -4,50 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lms_audit.correlate.binding import Doubt
+from lms_audit.correlate.binding import tagged
+from lms_audit.correlate.costs import Costs, shape
 from lms_audit.correlate.course import Course
-from lms_audit.correlate.drafts import Draft, Run
+from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
-from lms_audit.correlate.engines import begun
+from lms_audit.correlate.parts import End, PacketStream
+from lms_audit.correlate.review import Review
 from lms_audit.correlate.tasks import SURE
-from lms_audit.model import Api
+from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
-from lms_audit.read.fold import join_answers
 from lms_audit.read.join import Stretch
 
+REVIEWS = 4
 QUARTER_HOUR = 900
 SAME_MOMENT_MS = 1000
 """So soon after its disconnect a request gets its finish line at the latest, unless its prompt has to be read first."""
 FRESH_MS = 2000
 """A request that has shown no sign of work for so long after its start has hardly ended."""
-UNLIKELY = -10.0
-"""A prediction that fits its request so badly was another's."""
-CONFUSED_MS = 60_000
-"""Predictions of so long before may have been given to the wrong request."""
 LINGER_MS = 10_000
 """How long after its disconnect a request may still get its finish line."""
-
-
-class PacketStream:
-    """The packets of one chat id."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[ev.Packets, int, Stretch]] = []
-        """File by file, each with its stretch and that one's number."""
-        self.run: Run | None = None
-        self.among: list[Draft] = []
-        """Requests it may belong to."""
-
-    @property
-    def end(self) -> tuple[int, int]:
-        """Stretch and line of the last packet."""
-        event, number, _ = self.events[-1]
-        return number, event.end_line
-
-    @property
-    def answer(self) -> ev.Answer:
-        """What its packets say together."""
-        return join_answers([event.answer for event, _, _ in self.events])
 
 
 class Ends(Course):
@@ -103,11 +79,15 @@ class Ends(Course):
                 stream.among = list(among)
                 self.loose.append(stream)
             return
-        waiting = [draft for draft in self.in_flight() if draft.stream and not draft.run.has_packets]
+        waiting = [draft for draft in tagged(self.in_flight(), event.tag) if draft.stream and not draft.run.has_packets]
         if not waiting:  # or the last ones of a request whose client has just left
             left = [draft for draft in self._left_open(event.tag) if not draft.run.has_packets]
             waiting = [draft for draft in left if event.at - (draft.run.disconnected_at or 0) <= LINGER_MS]
-        draft = waiting[0] if len(waiting) == 1 else None
+        if len(waiting) > 1:
+            stream.among = waiting
+            self.loose.append(stream)
+            return
+        draft = waiting[0] if waiting else None
         if draft is None:
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")
@@ -147,27 +127,20 @@ class Ends(Course):
 
     def _bind(self, stream: PacketStream, draft: Draft) -> None:
         stream.run = draft.run
+        draft.run.stream = stream
         if stream in self.loose:
             self.loose.remove(stream)
         self.live.append(stream)
         for event, number, stretch in stream.events:
-            self._take_packets(draft.run, event, (number, stretch))
+            self.note(stream, event, "packets", f"{event.count} packets", (number, stretch))
+            draft.last_at = max(draft.last_at, event.last_at)
         self._set_right(draft, stream.answer.usage)
         self.settle_nameless(draft, stream.answer.usage)
         self._measure(draft, stream.answer.usage)
 
     def _measure(self, draft: Draft, usage: ev.Usage | None) -> None:
-        if not self.in_doubt(draft):
+        if not draft.doubtful:
             self.tasks.learn(draft, usage)
-
-    def _take_packets(self, run: Run, event: ev.Packets, of: tuple[int, Stretch]) -> None:
-        run.has_packets = True
-        run.answers.append(event.answer)
-        run.tag = run.tag or event.tag
-        if run.first_token_at is None:
-            run.first_token_at = event.first_token_at
-        self.note(run, event, "packets", f"{event.count} packets", of)
-        run.draft.last_at = max(run.draft.last_at, event.last_at)
 
     def _stream_before(self) -> PacketStream | None:
         """The stream whose last packet stands nearest before this line, if it has said that it is done."""
@@ -191,13 +164,15 @@ class Ends(Course):
             draft = self._before_the_log(event)
         if draft is None:
             return
-        run = draft.run
-        run.finished_at = event.at
-        run.tag = event.tag or run.tag
-        self.note(run, event, "finished")
+        self._finish(draft, event)
         self._claim(draft)
         self.end_hangups(draft, event.at)
         self.close(draft)
+
+    def _finish(self, draft: Draft, event: ev.Finished) -> None:
+        draft.run.end = End(event, (self.number, event.line))
+        self.note(draft.run.end, event, "finished")
+        draft.last_at = max(draft.last_at, event.at)
 
     def _ended(self, event: ev.Finished) -> Draft | None:
         apis = (Api.MESSAGES,) if event.family == "messages" else (Api.CHAT, Api.RESPONSES, Api.COMPLETIONS)
@@ -257,8 +232,8 @@ class Ends(Course):
         at_work = self.tasks.at_work_for
         cut = [draft for draft in self._left_open(event.tag) if not _never_ran(draft)]
         left = [draft for draft in cut if draft.run.disconnected_at is not None]
-        if self.serial and begun(left):
-            return not begun(among)
+        if any(self._is_for(task, left, event.at) for task in self.tasks.ending):
+            return True
         recently = any(event.at - (draft.run.ended_at or 0) <= LINGER_MS for draft in cut)
         if recently and at_work(among) >= len(among):
             return True
@@ -266,6 +241,11 @@ class Ends(Course):
         busy = [draft for draft in among if draft not in fresh]
         ago = min((event.at - (draft.run.disconnected_at or 0) for draft in left), default=LINGER_MS + 1)
         return ago <= SAME_MOMENT_MS or (ago <= LINGER_MS and at_work(busy) >= len(busy))
+
+    def _is_for(self, task: EngineTask, left: Sequence[Draft], at: Millis) -> bool:
+        """Whether a task that has just been done can only be that of a request whose client has left."""
+        whose = [task.owner] if task.owner is not None else task.candidates
+        return all(draft in left for draft in whose) and at - task.notes[-1].at <= LINGER_MS
 
     def _lingering(self, event: ev.Finished) -> bool:
         """The finish line of a request that an error or its client has ended before."""
@@ -276,10 +256,8 @@ class Ends(Course):
         draft = self._by_task(near) or (near[0] if near else left[-1])
         run = draft.run
         if run.presumed and draft.task is not None and draft.task.timed:
-            run.disconnected_at = None  # it was not this one whose client had left
-        run.finished_at = event.at
-        run.tag = event.tag or run.tag
-        self.note(run, event, "finished")
+            run.hangup = None  # it was not this one whose client had left
+        self._finish(draft, event)
         return True
 
     def _before_the_log(self, event: ev.Finished) -> Draft | None:
@@ -294,6 +272,16 @@ class Ends(Course):
             self.tasks.give(task, draft)
         return draft
 
+    def review(self) -> None:
+        """The end of the log: all that overlaps is looked at once more."""
+        costs = Costs(self.found.drafts, self.tasks.sizes, self._created_off, closing=self.closes > 0)
+        for _ in range(REVIEWS):  # what is handed round may bring others together
+            review = Review(self.found.drafts, self.tasks.nobodys, self.left, costs)
+            if not review.settle():
+                break
+        review.mark()
+        self.found.unbound_tasks += sum(task.owner is None for task in self.tasks.nobodys)
+
     # -- predictions
 
     def prediction(self, event: ev.Prediction) -> None:
@@ -302,14 +290,11 @@ class Ends(Course):
         if draft is None:
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")
-        run = draft.run
-        run.tag = event.tag or run.tag
-        run.answered_at = event.at
-        run.predicted = True
-        run.redacted = run.redacted or event.redacted
+        end = draft.run.end = End(event, (self.number, event.line), event.answer, whole=True)
+        end.redacted = event.redacted
         draft.stream = False
+        draft.last_at = max(draft.last_at, event.at)
         if event.answer is not None:
-            run.answers = [event.answer]
             if draft.api is None:
                 draft.api = _api_of(event.answer.object)
             self._set_right(draft, event.answer.usage)
@@ -317,8 +302,8 @@ class Ends(Course):
             self._measure(draft, event.answer.usage)
         line, _ = self.calls.pop(event.tag, (None, []))
         if line is not None:
-            self.take_calls(run, line)
-        self.note(run, event, "prediction")
+            self.take_calls(end, line)
+        self.note(end, event, "prediction")
         self._claim(draft)
         self.end_hangups(draft, event.at)
         self.close(draft)
@@ -333,7 +318,7 @@ class Ends(Course):
             and not draft.run.has_packets
             and (not draft.run.closed or draft.run.disconnected_at is not None)
         ]
-        among = [draft for draft in among if draft.started] or among
+        among = [draft for draft in among if draft.started] or among or self._unanswered(event.tag)
         answer = event.answer
         usage = answer.usage if answer is not None else None
         task = self._task_of(usage, among)
@@ -348,17 +333,8 @@ class Ends(Course):
             return value - (3.0 if draft.run.closed and usage is None else 0.0)
 
         draft = self.choose(among, "only one in flight", "created second and tokens", score)
-        if draft is not None and score(draft) <= UNLIKELY:  # then its own has gone to another
-            before = [
-                one for one in self.generating(event.tag) if one.run.predicted and self._just_answered(one, event)
-            ]
-            if before:
-                self.doubts.append(Doubt(draft, before))
         self._learn(draft, answer)
         return draft
-
-    def _just_answered(self, draft: Draft, event: ev.Prediction) -> bool:
-        return draft.run.answered_at is not None and event.at - draft.run.answered_at <= CONFUSED_MS
 
     def _task_of(self, usage: ev.Usage | None, among: Sequence[Draft]) -> EngineTask | None:
         """The engine task that wrote a prediction: the one with its numbers of tokens, else the one done first."""
@@ -374,7 +350,7 @@ class Ends(Course):
         """How well an answer fits a request; only differences mean anything."""
         if answer is None:
             return 0.0
-        value = 0.0
+        value = -shape(draft, answer)
         if answer.created is not None:
             sure = self.offset is not None
             off = self._created_off(draft, answer.created)
@@ -402,7 +378,7 @@ class Ends(Course):
         """Learns the zone from a prediction that only one request can have got."""
         if draft is None or answer is None or answer.created is None or draft.running_at is None:
             return
-        if draft.api is Api.LMSTUDIO_V0 or self.in_doubt(draft):
+        if draft.api is Api.LMSTUDIO_V0 or draft.doubtful:
             return
         offset = round((draft.running_at // 1000 - answer.created) / QUARTER_HOUR) * QUARTER_HOUR
         if abs(draft.running_at // 1000 - answer.created - offset) <= 1:
@@ -417,7 +393,7 @@ class Ends(Course):
             if not same_tokens(other, usage) or other is task:
                 continue
             heir = other.owner
-            if heir is not None and heir.run.answers:
+            if heir is not None and heir.run.answer is not None:
                 continue
             self.tasks.give(other, draft)
             self.tasks.give(task, heir)
@@ -432,8 +408,7 @@ def _never_ran(draft: Draft) -> bool:
 
 def _shows_work(draft: Draft) -> bool:
     run = draft.run
-    seen = run.tasks or run.counts or run.has_packets or run.progress is not None
-    return bool(seen) or run.begin_at is not None or run.first_token_at is not None
+    return bool(run.tasks or run.has_packets) or run.progress is not None or run.first_token_at is not None
 
 
 def same_tokens(task: EngineTask, usage: ev.Usage) -> bool:

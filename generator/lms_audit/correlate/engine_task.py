@@ -29,6 +29,12 @@ class EngineTask:
         self.slot = slot
         self.task = task
         self.engine = engine
+        self.block = False
+        """It has no ids, and its engine, of 0.3, works on one at a time."""
+        self.counted: set[str] = set()
+        """Which sizes of its prompt a block has told."""
+        self.stream: bool | None = None
+        """Its answer is streamed, where a line tells."""
         """Number of the engine process, as far as they can be told apart."""
         self.tag: str | None = None
         """The model it was for, where its lines say so."""
@@ -75,6 +81,25 @@ class EngineTask:
             if theirs is not None:
                 setattr(self, mine, theirs)
 
+    def count(self, event: ev.PromptCount) -> None:
+        """Takes over what a block, or an engine without ids, tells of its prompt."""
+        for mine, theirs in (
+            ("prompt_tokens", event.total),
+            ("cache_tokens", event.cached),
+            ("evaluated", event.evaluated),
+            ("context", event.context),
+        ):
+            if theirs is not None:
+                setattr(self, mine, theirs)
+                self.counted.add(mine)
+
+    def counts(self, event: ev.PromptCount) -> bool:
+        """Whether it has told already what a line tells: the line is the next one's."""
+        if self.prompt_tokens is not None and event.total not in (None, self.prompt_tokens):
+            return True  # two of the lines tell the whole size
+        told = (("cache_tokens", event.cached), ("evaluated", event.evaluated), ("context", event.context))
+        return any(value is not None and name in self.counted for name, value in told)
+
     def step(self, event: ev.Task) -> None:
         """Takes over what a step says."""
         if event.step == "launch":
@@ -101,10 +126,46 @@ class EngineTask:
             return event.tokens in (None, self.prompt_tokens + self.eval_tokens - 1)
         return not self.released
 
+    # -- where its lines stand
+
+    @property
+    def start(self) -> tuple[int, int]:
+        """Stretch and line of the first of them."""
+        return self.notes[0].place
+
+    @property
+    def timing(self) -> tuple[int, int] | None:
+        """Stretch and line of its timing."""
+        return next((note.place for note in self.notes if note.name == "engine timing"), None)
+
+    @property
+    def last(self) -> Note | None:
+        """The line that shows it to be done."""
+        for names in (("engine assigned",), ("engine timing",), ("engine cancel", "engine release")):
+            found = [note for note in self.notes if note.name in names]
+            if found:
+                return found[-1] if names[0] == "engine timing" else found[0]
+        return None
+
+    @property
+    def done(self) -> tuple[int, int] | None:
+        """Stretch and line of that line."""
+        return self.last.place if self.last is not None else None
+
+    @property
+    def done_at(self) -> Millis | None:
+        """Time of that line."""
+        return self.last.at if self.last is not None else None
+
+    @property
+    def cut(self) -> bool:
+        """It was given up: released, or cancelled, without a timing."""
+        return self.eval_ms is None and self.failed is None and (self.released or self.last is not None)
+
     @property
     def nameless(self) -> bool:
         """Of an engine that tells only the size of a prompt."""
-        return self.slot is None and self.launched_at is not None
+        return self.slot is None and not self.block
 
     @property
     def owner(self) -> Draft | None:

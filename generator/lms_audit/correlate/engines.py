@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
-from lms_audit.correlate.binding import Binding, Doubt
+from lms_audit.correlate.binding import Binding
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.parts import Hangup
 from lms_audit.model import Millis
 from lms_audit.read import events as ev
 
@@ -18,22 +17,14 @@ FEW_ENDS = 3
 """After so many ends without one, closed connections are no habit of a log's clients."""
 
 
-class Hangup:
-    """A disconnect while several requests were in flight: the line names nobody."""
-
-    def __init__(self, event: ev.Disconnected, drafts: list[Draft], *, weak: bool) -> None:
-        self.event = event
-        self.drafts = drafts
-        self.weak = weak
-        """A request had just ended, and its client may have closed the connection, as clients do."""
-
-
 class Engines(Binding):
     """Binds what engines say."""
 
     def __init__(self) -> None:
         super().__init__()
         self.hangups: list[Hangup] = []
+        self.left: list[Hangup] = []
+        """All of them."""
         self.ends = self.closes = 0
         """Requests that have ended, and how many of their clients closed the connection afterwards."""
         self.failing: tuple[Draft, Millis] | None = None
@@ -63,7 +54,7 @@ class Engines(Binding):
         """A timing block, or a part of one."""
         task = self.tasks.find(event) if event.slot is not None else self.tasks.open_block()
         if task is None and event.slot is None:
-            self._serial_timing(event)
+            self._block_timing(event)
             return
         if task is None:
             task = self.tasks.start(event, self._ready(event.tag))
@@ -82,18 +73,27 @@ class Engines(Binding):
         """A client has closed its connection; after the end of its request that is normal."""
         flying = self.in_flight()
         ended = [draft for draft in self.recent if self._just_ended(draft, event.at)]
+        hangup = Hangup(event, (self.number, event.line), flying, weak=bool(ended))
+        self.note(hangup, event, "disconnected")
+        self.left.append(hangup)
         if ended and (not flying or self.closes or self.ends <= FEW_ENDS):
             self.closes += not flying
-            ended[-1].run.hung_up = True
-            self.note(ended[-1].run, event, "disconnected", "after its end")
+            self._hang_up(ended[-1], hangup)
         else:
-            ended = []  # the clients of this log do not close their connections so
-        if not ended and len(flying) == 1:
+            hangup.weak = False  # the clients of this log do not close their connections so
+        if not hangup.weak and len(flying) == 1:
             flying[0].prove("only one in flight")
-            self.cancel(flying[0], event.at, event)
+            self.cancel(flying[0], hangup)
         elif flying:
-            self.hangups.append(Hangup(event, flying, weak=bool(ended)))
+            self.hangups.append(hangup)
             self._all_left(flying)
+
+    def _hang_up(self, draft: Draft, hangup: Hangup) -> None:
+        """It was this one whose client has left."""
+        if hangup.owner is not None:
+            hangup.owner.run.hangup = None
+        draft.run.hangup, hangup.owner = hangup, draft
+        draft.last_at = max(draft.last_at, hangup.at)
 
     def _all_left(self, flying: list[Draft]) -> None:
         """As many clients have left as there are requests in flight."""
@@ -103,26 +103,25 @@ class Engines(Binding):
         self.hangups = [hangup for hangup in self.hangups if hangup not in same]
         for draft, hangup in zip(list(flying), same, strict=False):
             draft.prove("as many disconnects as requests in flight")
-            self.cancel(draft, hangup.event.at, hangup.event)
+            self.cancel(draft, hangup)
 
     def _just_ended(self, draft: Draft, at: Millis) -> bool:
         run = draft.run
         ended_at = run.ended_at
-        if not draft.generates or run.hung_up or run.disconnected_at is not None or ended_at is None:
+        if not draft.generates or run.hangup is not None or ended_at is None:
             return False
         return 0 <= at - ended_at <= HANGUP_MS
 
-    def cancel(self, draft: Draft, at: Millis, event: ev.Event) -> None:
+    def cancel(self, draft: Draft, hangup: Hangup) -> None:
         """A request's client has left before its end."""
         if draft.run.closed:
             return
-        draft.run.disconnected_at = at
-        self.note(draft.run, event, "disconnected")
+        self._hang_up(draft, hangup)
         self.close(draft)
-        self.hangups = [hangup for hangup in self.hangups if draft not in hangup.drafts or hangup.event.at != at]
-        for hangup in self.hangups:
-            if draft in hangup.drafts:
-                hangup.drafts.remove(draft)
+        self.hangups = [other for other in self.hangups if draft not in other.drafts or other.at != hangup.at]
+        for other in self.hangups:
+            if draft in other.drafts:
+                other.drafts.remove(draft)
 
     def _hangup_of(self, draft: Draft) -> Hangup | None:
         return next((hangup for hangup in self.hangups if draft in hangup.drafts), None)
@@ -153,9 +152,11 @@ class Engines(Binding):
         owner.prove("slot and task")
         if hangup is not None:
             self.hangups.remove(hangup)
-            self.cancel(owner, hangup.event.at, hangup.event)
+            self.cancel(owner, hangup)
         elif event is not None:
-            self.cancel(owner, event.at, event)
+            hangup = Hangup(event, (self.number, event.line), [owner], weak=False)
+            self.note(hangup, event, "disconnected")
+            self.cancel(owner, hangup)
 
     def end_hangups(self, draft: Draft, at: Millis) -> None:
         """A request has come to its end: was it the one whose client had left? Called before it is closed."""
@@ -170,69 +171,51 @@ class Engines(Binding):
             elif proof is False:
                 self.hangups.remove(hangup)
                 draft.prove("its packets have no end")
-                self._was_cancelled(draft, hangup)
-            elif not hangup.weak and at - hangup.event.at <= HANGUP_MS:
+                self._hang_up(draft, hangup)
+            elif not hangup.weak and at - hangup.at <= HANGUP_MS:
                 self.hangups.remove(hangup)
-                self._was_cancelled(draft, hangup)
-                if not self.serial:  # there only one is at work, and stops at once
-                    self.doubts.append(Doubt(draft, hangup.drafts))
+                self._hang_up(draft, hangup)
                 return
 
-    def _was_cancelled(self, draft: Draft, hangup: Hangup) -> None:
-        draft.run.disconnected_at = hangup.event.at
-        self.note(draft.run, hangup.event, "disconnected")
-
     def _only_one_left(self, hangup: Hangup) -> None:
-        if len(hangup.drafts) != 1 or hangup.weak:
+        if len(hangup.drafts) != 1 or hangup.weak or hangup not in self.hangups:
             return
         (left,) = hangup.drafts
         self.hangups.remove(hangup)
         left.prove("all others ended well")
         left.run.presumed = True
         if left.run.closed:
-            self._was_cancelled(left, hangup)
+            self._hang_up(left, hangup)
         else:
-            self.cancel(left, hangup.event.at, hangup.event)
-
-    def finish_hangups(self) -> None:
-        """The end of the log: who had left of those that have no good end?"""
-        for hangup in self.hangups:
-            open_ = [draft for draft in hangup.drafts if _ended_well(draft) is not True]
-            if not hangup.weak and len(open_) > 1:
-                self.doubts.append(Doubt(open_[0], open_[1:]))
+            self.cancel(left, hangup)
 
     # -- engines without task ids
 
-    def _serial_timing(self, event: ev.Timing) -> None:
+    def _block(self, *, over: bool) -> EngineTask:
+        """What an engine of 0.3 has at work: one prompt at a time. ``over``: it is done with the one before."""
         self.serial = True
-        owner = self._serial(lambda draft: draft.task is None or not draft.task.whole)
-        if owner is None:
-            self.found.unbound_tasks += 1
-            return
-        task = owner.task
-        if task is None:
-            task = EngineTask(None, None)
-            self.tasks.give(task, owner)
-        task.add(event)
-        self.note(task, event, "engine timing", _timing_detail(event))
+        block = self.tasks.block
+        if block is None or over:
+            ready = self._ready(None) or self._late()
+            block = self.tasks.start_block(ready)
+        return block
 
-    def _serial(self, wants: Callable[[Draft], bool]) -> Draft | None:
-        """Engines without task ids work on one request at a time, the oldest; late lines belong to one just ended."""
-        working = self.working(None)
-        if not begun(working):  # it may still be busy with the prompt of one whose client has left
-            left = [draft for draft in begun(self.recent) if _left_early(draft) and wants(draft)]
-            if left:
-                return left[0]
-        working = [draft for draft in working if wants(draft)]
-        if working:
-            return working[0]
+    def _late(self) -> list[Draft]:
+        """Requests that have just ended and whose engine has told nothing yet."""
         now = max((draft.last_at for draft in self.recent), default=0)
-        ended = [
+        return [
             draft
             for draft in self.recent
-            if draft.generates and draft.run.closed and wants(draft) and draft.last_at >= now - HANGUP_MS
-        ]
-        return ended[-1] if ended else None
+            if draft.generates and draft.run.closed and not draft.run.tasks and draft.last_at >= now - HANGUP_MS
+        ][-1:]
+
+    def _block_timing(self, event: ev.Timing) -> None:
+        block = self.tasks.block
+        block = self._block(over=block is not None and block.whole)
+        block.add(event)
+        self.note(block, event, "engine timing", _timing_detail(event))
+        if block.eval_ms is not None:
+            self.tasks.done(block)
 
     def prompt_count(self, event: ev.PromptCount) -> None:
         """The size of a prompt, from an engine without task ids."""
@@ -244,11 +227,10 @@ class Engines(Binding):
                 task.candidates[0].prove("only one at work")
                 self.tasks.give(task, task.candidates[0])
             return
-        self.serial = True
-        owner = self._serial(lambda draft: (draft.task is None or not draft.task.timed) and not _told(draft, event))
-        if owner is not None:
-            owner.run.counts.append(event)
-            self.note(owner.run, event, "prompt size", _count_detail(event))
+        block = self.tasks.block
+        block = self._block(over=block is not None and (block.timed or block.counts(event)))
+        block.count(event)
+        self.note(block, event, "prompt size", _count_detail(event))
 
     def settle_nameless(self, draft: Draft, usage: ev.Usage | None) -> None:
         """An answer's usage tells which of the prompts read without an id was its."""
@@ -264,47 +246,24 @@ class Engines(Binding):
 
     def prompt_step(self, event: ev.PromptStep) -> None:
         """0.3: a prompt begins to be read, or has been."""
-        self.serial = True
-        owner = self._serial(
-            lambda draft: (draft.task is None or not draft.task.timed) and not (event.begin and _left_begun(draft))
-        )
-        if owner is not None:
-            if event.begin and owner.run.begin_at is None:
-                owner.run.begin_at = event.at
-            self.note(owner.run, event, "prompt processing", "begins" if event.begin else "done")
+        block = self.tasks.block
+        begun = block is not None and block.launched_at is not None
+        block = self._block(over=block is not None and event.begin and (begun or block.timed))
+        if event.begin:
+            block.launched_at = event.at
+        self.note(block, event, "prompt processing", "begins" if event.begin else "done")
 
     def summary(self, event: ev.Summary) -> None:
         """Splash's account of a request."""
-        owner = self._serial(lambda draft: draft.run.summary is None)
-        if owner is None:
+        working = [draft for draft in self.working(None) if draft.run.summary is None]
+        among = working[:1] or [draft for draft in self._late() if draft.run.summary is None]
+        if not among:
             return
-        run = owner.run
+        run = among[0].run
         run.summary = event
         if run.failed_at is None and event.outcome == "error" and event.error:
             run.errors.append(event.error)
         self.note(run, event, "engine summary", event.outcome)
-
-
-def begun(drafts: Iterable[Draft]) -> list[Draft]:
-    """Those whose prompt an engine without task ids has begun to read."""
-    return [draft for draft in drafts if draft.run.counts or draft.run.begin_at is not None]
-
-
-def _left_early(draft: Draft) -> bool:
-    run = draft.run
-    return run.closed and run.disconnected_at is not None and run.finished_at is None and not run.predicted
-
-
-def _left_begun(draft: Draft) -> bool:
-    return draft.run.closed and draft.run.begin_at is not None
-
-
-def _told(draft: Draft, event: ev.PromptCount) -> bool:
-    """It is over and has had a line of this kind: another one speaks of the next request."""
-    if not draft.run.closed:
-        return False
-    kinds = [name for name in ("total", "evaluated", "context", "cached") if getattr(event, name) is not None]
-    return any(getattr(count, name) is not None for count in draft.run.counts for name in kinds)
 
 
 def _ended_well(draft: Draft) -> bool | None:
@@ -312,8 +271,7 @@ def _ended_well(draft: Draft) -> bool | None:
     run = draft.run
     if run.task is not None and run.task.eval_ms is not None and run.task.slot is not None:
         return True  # engines without slots tell the times of cancelled requests too
-    reasons = [answer.finish_reason for answer in run.answers]
-    if any(reasons):
+    if run.answer is not None and run.answer.finish_reason is not None:
         return True
     return False if run.has_packets else None
 

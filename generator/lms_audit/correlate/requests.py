@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from lms_audit.correlate.binding import Gathered, tagged
 from lms_audit.correlate.drafts import FAMILIES, FAMILY_API, Draft, api_of
 from lms_audit.correlate.ends import Ends
-from lms_audit.model import Api, ModelLoad, Prompt
+from lms_audit.correlate.parts import End
+from lms_audit.model import Api, Millis, ModelLoad, Prompt
 from lms_audit.read import events as ev
 from lms_audit.read.join import Stretch
 
@@ -52,6 +53,8 @@ class _Binder(Ends):
 
     def __init__(self) -> None:
         super().__init__()
+        self.following: ev.AnyEvent | None = None
+        """The event behind the one at hand."""
         self.handlers: dict[type, Callable[..., None]] = {
             ev.Running: self.running,
             ev.Streaming: self.streaming,
@@ -90,7 +93,7 @@ class _Binder(Ends):
                 node = self._node(event.body, nodes)
             if event.line <= stretch.skip_until:
                 continue
-            self.line = event.line
+            self.line, self.following = event.line, next(iter(stretch.events[place + 1 :]), None)
             if isinstance(event, ev.RequestReceived):
                 self.request(event, node)
             elif isinstance(event, ev.Failed) and event.unprefixed:
@@ -106,9 +109,7 @@ class _Binder(Ends):
         for tag in list(self.calls):
             self.unpredicted(tag)
         self.tasks.close()
-        self.finish_hangups()
-        self.mark_doubts()
-        self.found.unbound_tasks += self.tasks.unbound
+        self.review()
         return self.found
 
     def _node(self, body: ev.Body, nodes: list[int]) -> int:
@@ -184,6 +185,7 @@ class _Binder(Ends):
             draft.prove("no request line")
         if draft.running_at is None:
             draft.running_at = event.at
+            draft.started_place = (self.number, event.line)
             draft.running_family = event.family
         draft.model_tag = event.tag or draft.model_tag
         self.started = draft
@@ -197,13 +199,18 @@ class _Binder(Ends):
 
     def _runner(self, event: ev.Running) -> Draft | None:
         """The received request that now runs."""
-        second = self._second_line(event)
         apis = FAMILIES[event.family]
-        waiting = [draft for draft in self.in_flight() if draft.waiting and (draft.api is None or draft.api in apis)]
-        if second is not None and not any(_count(draft) == event.messages for draft in waiting):
+        stream = event.stream if event.stream is not None else self.streams_next(event)
+        waiting = [
+            draft
+            for draft in self.in_flight()
+            if draft.waiting and (draft.api is None or draft.api in apis) and stream in (None, draft.stream or stream)
+        ]
+        second = self._second_line(event)
+        counted = [draft for draft in waiting if event.messages is not None and _count(draft) == event.messages]
+        if second is not None and not counted:
             return second
         if len(waiting) > 1 and event.messages is not None:
-            counted = [draft for draft in waiting if _count(draft) == event.messages]
             unknown = [draft for draft in waiting if _count(draft) is None]
             if counted or unknown:
                 waiting = counted or unknown
@@ -219,16 +226,23 @@ class _Binder(Ends):
             return waiting[0]
         return self.choose(waiting, "only one waiting")
 
+    def streams_next(self, event: ev.Running) -> bool | None:
+        """Whether the line that follows says that the answer will be streamed; ``None``: it does not tell."""
+        after = self.following
+        return after.stream if isinstance(after, ev.Streaming) and after.tag == event.tag else None
+
     def _second_line(self, event: ev.Running) -> Draft | None:
         """/v1/responses logs a line of its own and one for the chat that answers it."""
-        for draft in self.in_flight():
+        found = None
+        for draft in tagged(self.in_flight(), event.tag):
             if not draft.started or draft.run.tasks or draft.api not in (None, Api.RESPONSES):
                 continue
             chat_follows = event.family == "chat" and draft.running_family == "responses" and draft.run_count is None
             chat_was_first = event.family == "responses" and draft.running_family == "chat"
-            if (chat_follows or chat_was_first) and tagged([draft], event.tag):
-                return draft
-        return None
+            fits = event.stream is None or draft.stream in (None, event.stream)
+            if (chat_follows or chat_was_first) and fits and (found is None or _ran(found) <= _ran(draft)):
+                found = draft
+        return found
 
     def streaming(self, event: ev.Streaming) -> None:
         """The answer will be streamed."""
@@ -252,11 +266,7 @@ class _Binder(Ends):
 
     def embedding(self, event: ev.EmbeddingInput) -> None:
         """Text for an embedding model."""
-        waiting = [
-            draft
-            for draft in self.recent
-            if draft.api is Api.EMBEDDINGS and not draft.embedded and not draft.run.closed
-        ]
+        waiting = [draft for draft in self.recent if draft.embeds and not draft.embedded and not draft.run.closed]
         draft = waiting[0] if waiting else None
         if draft is None:
             draft = self.new(event.at, Api.EMBEDDINGS)
@@ -268,10 +278,10 @@ class _Binder(Ends):
     def embedding_done(self, event: ev.EmbeddingDone) -> None:
         """0.2: the embeddings are returned."""
         for draft in sorted(self.recent, key=lambda draft: draft.run.closed):
-            if draft.api is Api.EMBEDDINGS and draft.run.finished_at is None:
+            if draft.embeds and draft.run.finished_at is None:
                 draft.embedded = draft.run.closed = True
-                draft.run.finished_at = event.at
-                self.note(draft, event, "finished")
+                draft.run.end = End(event, (self.number, event.line))
+                self.note(draft.run.end, event, "finished")
                 return
 
     def listing(self, event: ev.Listing) -> None:
@@ -280,8 +290,8 @@ class _Binder(Ends):
             near = event.at - draft.first_at <= LISTED_MS
             if near and not draft.listed and draft.method == "GET" and "models" in (draft.path or ""):
                 draft.listed = True
-                draft.run.finished_at = event.at
-                self.note(draft, event, "answered", "" if event.models is None else f"{event.models} models")
+                draft.run.end = End(event, (self.number, event.line))
+                self.note(draft.run.end, event, "answered", "" if event.models is None else f"{event.models} models")
                 return
 
     def model_change(self, event: ev.ModelChange) -> None:
@@ -317,10 +327,9 @@ class _Binder(Ends):
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")
             draft.model_tag = event.model
-        draft.run.answers = [event.answer]
-        draft.run.answered_at = event.at
+        draft.run.end = End(event, (self.number, event.line), event.answer, whole=True)
         draft.precise = True
-        self.note(draft.run, event, "prediction")
+        self.note(draft.run.end, event, "prediction")
         self.close(draft)
 
 
@@ -334,6 +343,10 @@ def _another_call(draft: Draft, event: ev.Running) -> bool:
     count = _count(draft)
     differ = count is not None and event.messages is not None and count != event.messages
     return event.at - draft.first_at > (LATE_START_MS if differ else LAST_START_MS)
+
+
+def _ran(draft: Draft) -> Millis:
+    return draft.running_at or 0
 
 
 def _count(draft: Draft) -> int | None:

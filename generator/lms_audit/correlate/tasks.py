@@ -8,11 +8,11 @@ cached, the order of launch, and the line that ends it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import log
 from typing import TYPE_CHECKING
 
 from lms_audit.correlate.engine_task import EngineTask
-from lms_audit.model import Api, Millis, Prompt
+from lms_audit.correlate.sizes import HOPELESS, IMPOSSIBLE, Sizes
+from lms_audit.model import Millis
 from lms_audit.read import events as ev
 
 if TYPE_CHECKING:
@@ -23,40 +23,23 @@ SLACK_MS = 250
 """How late an engine's line may reach the log."""
 SURE = 4.0
 """By how much the best way to tell tasks apart must beat the next one to count as settled."""
-ANCESTORS = 60
-"""How many messages back an earlier prompt of the same conversation is looked for."""
-BYTES_PER_TOKEN = 4.2
-SUPPOSED = 100
-"""So many tokens must have been measured to count as much as the supposed ``BYTES_PER_TOKEN``."""
 OUT_OF_ORDER = 1.5
 """At most so unlikely is it that a task was launched out of its turn: requests that wait together may overtake."""
-SPARSE = 12
-"""A text has a token for so many bytes of its JSON at least."""
-FRAME, FRAME_EACH = 100, 70
-"""Bytes of a body that are no text: names and parameters, and those of each message."""
-TEMPLATE, TEMPLATE_EACH = 6, 4
-"""Tokens that a chat template adds, and those it adds to each message."""
+OUT_OF_TURN = 6.0
+"""And where an engine takes one request at a time, in order of arrival."""
 KEPT = 256
 """Tasks remembered at most once they are over."""
 MANY = 6
 """Tasks settled together at most."""
 NOBODY = -20.0
 """How likely it is that a task was for nobody's request: for a chat in the application itself."""
-HOPELESS = -50.0
-"""A task that fits so badly is not even that of a request without any other."""
-IMPOSSIBLE = -1000.0
-MEASURED = 1000
-"""After so many tokens it is known how long they are in this log."""
-FEW = 20
-"""Some tokens more or less say nothing."""
 
 
 class Tasks:
     """All tasks of the engines at work, and the last one of every slot."""
 
     def __init__(self, tree: PromptTree) -> None:
-        self.tree = tree
-        self.unbound = 0
+        self.nobodys: list[EngineTask] = []
         """Tasks no request explains."""
         self.undecided: list[EngineTask] = []
         self.ending: list[EngineTask] = []
@@ -69,11 +52,10 @@ class Tasks:
         """When each engine was started: after the first, before the second. Engine 0 tells no uptime."""
         self._tags: dict[int, str] = {}
         """Engine -> the model it runs, where that is known."""
-        self._measured: dict[int, EngineTask] = {}
-        """Node of a prompt -> the task that read it."""
-        self._nearly: dict[int, EngineTask] = {}
-        """Node of all but a prompt's last message -> the task that read it."""
-        self._bytes = self._tokens = self._nameless = 0
+        self._nameless = 0
+        self.sizes = Sizes(tree)
+        self.block: EngineTask | None = None
+        """The prompt that an engine without ids, which takes one at a time, has at work."""
 
     # -- which task a line is about
 
@@ -144,16 +126,26 @@ class Tasks:
                 for task in self._live.pop(key):
                     self._drop(task)
 
-    def start_nameless(self, event: ev.PromptCount, candidates: Sequence[Draft]) -> EngineTask:
-        """A task of an engine that tells no ids, only the size of each prompt it begins to read."""
+    def start_block(self, candidates: Sequence[Draft]) -> EngineTask:
+        """A task of an engine that tells no ids and takes one prompt at a time."""
+        task = self.block = EngineTask(None, None)
+        task.block = True
+        self._unnamed(task, candidates)
+        return task
+
+    def _unnamed(self, task: EngineTask, candidates: Sequence[Draft]) -> None:
         self._nameless += 1
-        task = EngineTask(None, None)
-        task.tag, task.launched_at = event.tag, event.at
-        task.prompt_tokens, task.cache_tokens = event.total, event.cached
         self._live[0, -1, -self._nameless] = [task]
         if candidates:
             task.candidates = list(candidates)
             self.undecided.append(task)
+
+    def start_nameless(self, event: ev.PromptCount, candidates: Sequence[Draft]) -> EngineTask:
+        """A task of an engine that tells no ids, only the size of each prompt it begins to read."""
+        task = EngineTask(None, None)
+        task.tag, task.launched_at = event.tag, event.at
+        task.prompt_tokens, task.cache_tokens = event.total, event.cached
+        self._unnamed(task, candidates)
         return task
 
     def forget(self) -> None:
@@ -180,8 +172,9 @@ class Tasks:
         self._live.clear()
 
     def _drop(self, task: EngineTask) -> None:
-        if task.owner is None and not task.candidates and not task.unclear:
-            self.unbound += task.launched_at is not None or task.timed
+        told = task.launched_at is not None or task.timed
+        if told and task.owner is None and not task.candidates and not task.unclear:
+            self.nobodys.append(task)
 
     def _engines(self, event: ev.Task | ev.Timing) -> list[int]:
         """The engine processes a line may be from, the nearest first; each gets to be known better by its lines."""
@@ -217,19 +210,7 @@ class Tasks:
         draft.run.tasks.append(task)
         if task.slot is not None:
             self._slots[task.engine, draft.tag, task.slot] = task
-        self._measure(task, draft)
-
-    def _measure(self, task: EngineTask, draft: Draft) -> None:
-        prompt = draft.prompt
-        if prompt is None or task.prompt_tokens is None:
-            return
-        self._measured[prompt.node] = task
-        if draft.api is Api.MESSAGES and prompt.count > 1:
-            self._nearly[self.tree.parent(prompt.node)] = task
-        written, read = _text(prompt), task.prompt_tokens - _template(prompt)
-        if not draft.truncated and not draft.media and written > 0 and read > 0:
-            self._bytes += written
-            self._tokens += read
+        self.sizes.measure(task, draft)
 
     def learn(self, draft: Draft, usage: ev.Usage | None) -> None:
         """An answer's usage tells the size of a prompt where no engine task does."""
@@ -237,7 +218,7 @@ class Tasks:
             task = EngineTask(None, None)
             task.prompt_tokens, task.eval_tokens = usage.input, usage.output
             task.run = draft.run
-            self._measure(task, draft)
+            self.sizes.measure(task, draft)
 
     def fit_usage(self, usage: ev.Usage | None, draft: Draft) -> float:
         """How well the tokens an answer says its prompt had fit a draft."""
@@ -269,7 +250,8 @@ class Tasks:
         order = {number: rank for rank, (number, _) in enumerate(drafts)}
 
         def score(rank: int, one: EngineTask, draft: Draft) -> float:
-            value = self.fit(one, draft) - min(abs(rank - order[draft.number]), OUT_OF_ORDER)
+            off = abs(rank - order[draft.number])
+            value = self.fit(one, draft) - (OUT_OF_TURN * off if one.block else min(off, OUT_OF_ORDER))
             return value + (bonus(draft) if one is task and bonus is not None else 0.0)
 
         table = [
@@ -301,6 +283,8 @@ class Tasks:
         """How well a task fits a draft; only differences mean anything."""
         if task.tag is not None and draft.tag is not None and task.tag != draft.tag:
             return IMPOSSIBLE
+        if task.stream is not None and draft.stream is not None and task.stream is not draft.stream:
+            return IMPOSSIBLE
         other_model = task.guess is not None and draft.tag is not None and task.guess != draft.tag
         return self._fit(task, draft) - (8.0 if other_model else 0.0)
 
@@ -310,34 +294,8 @@ class Tasks:
             return 0.0
         if draft.run.told_tokens and task.slot is not None:
             return 20.0 if draft.run.told_tokens == tokens else -30.0
-        if tokens < draft.prompt.count:  # every message takes a token at least
-            return IMPOSSIBLE
-        earlier = self._earlier(draft)
-        return self._fit_size(task, tokens, draft, earlier) + self._fit_slot(task, draft, earlier)
-
-    def _fit_size(self, task: EngineTask, tokens: int, draft: Draft, earlier: EngineTask | None) -> float:
-        prompt = draft.prompt
-        assert prompt is not None
-        per_token = (self._bytes + SUPPOSED * BYTES_PER_TOKEN) / (self._tokens + SUPPOSED)
-        if earlier is not None and earlier.prompt_tokens:
-            if tokens < 0.9 * earlier.prompt_tokens:  # unless it was cut to fit the context
-                return -30.0 if task.context is None or tokens < task.context // 3 else -5.0
-            expected = earlier.prompt_tokens + (earlier.eval_tokens or 0)
-            if draft.truncated or draft.media:  # how much longer than before, only the server knows
-                return max(-6.0, -3 * abs(log(tokens / expected)))
-            if earlier.owner is not None and earlier.owner.prompt is not None:
-                grown = max(prompt.size - earlier.owner.prompt.size, 0)
-                expected = earlier.prompt_tokens + round(grown / per_token)
-            return max(-12.0, -30 * _off(tokens, expected))
-        if not prompt.size:
-            return 0.0
-        written = _text(prompt)
-        if tokens * SPARSE < written and not draft.media:
-            return 3 * HOPELESS if tokens * 5 * SPARSE < written else -30.0
-        off = _off(tokens, _template(prompt) + written / per_token)
-        if draft.truncated or draft.media:
-            return max(-10.0, -1.5 * off)
-        return max(-10.0, -(8.0 if self._tokens > MEASURED else 3.0) * off)
+        earlier = self.sizes.earlier(draft)
+        return self.sizes.fit(task, draft, earlier) + self._fit_slot(task, draft, earlier)
 
     def _fit_slot(self, task: EngineTask, draft: Draft, earlier: EngineTask | None) -> float:
         """A conversation goes on in the slot that has most of it, if that slot is free, and finds no more there."""
@@ -349,36 +307,6 @@ class Tasks:
         if last is not earlier:
             return value
         return value + (8.0 if (task.engine, task.slot) == (earlier.engine, earlier.slot) else -6.0)
-
-    def _earlier(self, draft: Draft) -> EngineTask | None:
-        """The task that read the longest known beginning of a draft's prompt."""
-        if draft.prompt is None:
-            return None
-        node = self.tree.parent(draft.prompt.node)
-        marked = draft.api is Api.MESSAGES
-        for step in range(ANCESTORS):
-            found = self._measured.get(node)
-            if found is None and marked and step:
-                found = self._nearly.get(node)
-            if found is not None and not found.doubtful:
-                return found
-            if not node:
-                return None
-            node = self.tree.parent(node)
-        return None
-
-    def continues(self, node: int, draft: Draft) -> bool:
-        """Whether a prompt goes on where a draft's ends.
-
-        On /v1/messages a cache marker moves along, so that the last message of a prompt is another one in the next.
-        """
-        prompt, tree = draft.prompt, self.tree
-        if prompt is None or not 0 < prompt.count < tree.depth(node):
-            return False
-        if tree.ancestor(node, prompt.count) == prompt.node:
-            return True
-        before = tree.parent(prompt.node)
-        return draft.api is Api.MESSAGES and before != 0 and tree.ancestor(node, prompt.count - 1) == before
 
     # -- ends
 
@@ -408,20 +336,6 @@ class Tasks:
             task.ended = True
             if task in self.ending:
                 self.ending.remove(task)
-
-
-def _text(prompt: Prompt) -> int:
-    """Bytes of a body that are text, about."""
-    return max(prompt.size - FRAME - FRAME_EACH * prompt.count, 0)
-
-
-def _template(prompt: Prompt) -> int:
-    return TEMPLATE + TEMPLATE_EACH * prompt.count
-
-
-def _off(tokens: float, expected: float) -> float:
-    """How far two sizes of a prompt are apart, 0.7 for twice as much."""
-    return abs(log((tokens + FEW) / (expected + FEW)))
 
 
 def _best(table: Sequence[dict[int, float]], fixed: dict[int, int | None]) -> float:

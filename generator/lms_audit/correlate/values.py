@@ -15,7 +15,6 @@ from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.words import CUT_MARK
 from lms_audit.model import Api, Json, Kind, Request, ResponseSource, Source, Status, ToolCall
 from lms_audit.read.events import Answer, AnswerCall, Stats, Usage
-from lms_audit.read.fold import join_answers
 from lms_audit.read.payload import decode
 
 MIN_SPAN_MS = 2000
@@ -56,7 +55,8 @@ def _ids(drafts: tuple[Draft, ...]) -> list[str]:
     for draft in drafts:
         prompt = draft.prompt
         said = (prompt.count, prompt.size, prompt.system, prompt.tools, prompt.params) if prompt is not None else None
-        chat = next((answer.chat_id for answer in draft.run.answers if answer.chat_id), None) if said is None else None
+        answer = draft.run.answer if said is None else None
+        chat = answer.chat_id if answer is not None else None
         text = repr((draft.first_at, draft.method, draft.path, draft.requested_model, said, chat))
         name = blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
         count = seen[name] = seen.get(name, 0) + 1
@@ -66,14 +66,15 @@ def _ids(drafts: tuple[Draft, ...]) -> list[str]:
 
 def _request(draft: Draft, ids: list[str]) -> Request:
     run = draft.run
-    answer = join_answers(run.answers) if run.answers else None
+    answer = run.answer
     status = draft.status()
     values = _Values()
     _tokens(values, draft, answer, status)
     _times(values, draft, answer)
     text, source = _text(draft, answer)
     calls = tool_calls(answer.calls) if answer is not None else ()
-    told = _calls_of_line(run.calls_line) if answer is None or not answer.complete else None
+    calls_line = run.end.calls_line if run.end is not None and run.end.calls_line is not None else run.calls_line
+    told = _calls_of_line(calls_line) if answer is None or not answer.complete else None
     if told is not None:
         calls = told
     if calls:
@@ -93,7 +94,7 @@ def _request(draft: Draft, ids: list[str]) -> Request:
         message_count=_message_count(draft),
         requested_model=draft.requested_model,
         model=draft.tag or (answer.model if answer is not None else None),
-        kind=Kind.EMBEDDING if draft.api is Api.EMBEDDINGS else Kind.MAIN if runs_model else Kind.OTHER,
+        kind=Kind.EMBEDDING if draft.embeds else Kind.MAIN if runs_model else Kind.OTHER,
         status=status,
         finish_reason=_finish_reason(answer),
         **values.values,
@@ -106,7 +107,7 @@ def _request(draft: Draft, ids: list[str]) -> Request:
         chat_id=answer.chat_id if answer is not None else None,
         errors=tuple(dict.fromkeys(run.errors)),
         truncated_by_log=draft.truncated,
-        redacted=draft.redacted or run.redacted,
+        redacted=draft.redacted or run.redacted or (run.end is not None and run.end.redacted),
         source=draft.source(),
         prompt=draft.prompt,
         evidence=tuple(draft.evidence),
@@ -116,7 +117,7 @@ def _request(draft: Draft, ids: list[str]) -> Request:
 
 
 def _message_count(draft: Draft) -> int | None:
-    if draft.api in (Api.EMBEDDINGS, Api.COMPLETIONS, Api.OTHER):
+    if draft.embeds or draft.api in (Api.COMPLETIONS, Api.OTHER):
         return None
     prompt = draft.prompt
     if prompt is not None and prompt.list_name is not None and prompt.complete:
@@ -145,14 +146,7 @@ def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status
     usage = _usage(draft, answer, status)
     stats = answer.stats if answer is not None and answer.stats is not None else Stats()
     engine, summary = draft.task, draft.run.summary
-    totals = [count.total for count in draft.run.counts if count.total is not None]
-    total = (
-        engine.prompt_tokens
-        if engine is not None and engine.prompt_tokens is not None
-        else totals[-1]
-        if totals
-        else None
-    )
+    total = engine.prompt_tokens if engine is not None else None
     summary_input = summary.input if summary is not None else None
     values.take(
         "input_tokens",
@@ -170,23 +164,17 @@ def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status
     )
     values.take("reasoning_tokens", (usage.reasoning, Source.USAGE), (stats.reasoning, Source.STATS))
     evaluated = engine.evaluated if engine is not None else None
-    if evaluated is None:
-        evaluated = next((count.evaluated for count in reversed(draft.run.counts) if count.evaluated is not None), None)
     known_input = total if total is not None else usage.input
     cached = max(known_input - evaluated, 0) if known_input is not None and evaluated is not None else None
-    logged = next((count.cached for count in reversed(draft.run.counts) if count.cached is not None), None)
     values.take(
         "cached_tokens",
         (cached, Source.ENGINE),
-        (logged, Source.ENGINE),
         (engine.cache_tokens if engine is not None else None, Source.ENGINE),
         (summary.cached if summary is not None else None, Source.ENGINE),
         (usage.cached, Source.USAGE),
     )
     values.take("evaluated_tokens", (evaluated, Source.ENGINE))
-    contexts = [count.context for count in draft.run.counts if count.context is not None]
-    slot = engine.context if engine is not None else None
-    values.take("context_length", (slot, Source.ENGINE), (contexts[-1] if contexts else None, Source.ENGINE))
+    values.take("context_length", (engine.context if engine is not None else None, Source.ENGINE))
     accepted = engine.draft_accepted if engine is not None else None
     generated = engine.draft_generated if engine is not None else None
     values.take("draft_accepted", (accepted, Source.ENGINE), (stats.draft_accepted, Source.STATS))
@@ -217,9 +205,7 @@ def _times(values: _Values, draft: Draft, answer: Answer | None) -> None:
         (_span(start, draft.run.first_token_at), Source.CLOCK),
     )
     values.take("elapsed_ms", (_span(start, end), Source.CLOCK))
-    launched = next(
-        (engine.launched_at for engine in draft.run.tasks if engine.launched_at is not None), draft.run.begin_at
-    )
+    launched = next((engine.launched_at for engine in draft.run.tasks if engine.launched_at is not None), None)
     values.take("queue_ms", (_span(draft.running_at, launched), Source.CLOCK))
     values.take("thinking_ms", (draft.run.thinking_ms, Source.STATS))
     output = values.values["output_tokens"]

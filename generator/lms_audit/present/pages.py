@@ -13,11 +13,12 @@ from msgspec import Struct
 
 from lms_audit.model import Key, Session
 from lms_audit.present import charts, render, rows, search
+from lms_audit.present.remembered import Remembered
 from lms_audit.present.reuse import Kept, Reuse, session_digest
 from lms_audit.present.text import json_text
 from lms_audit.present.views import cache, evidence, hubs, lists, overview, prompts, tool_sets
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.documents import Held, documents
+from lms_audit.present.views.documents import Held, tellings
 from lms_audit.present.views.session import session_pages
 
 CHARTS = "assets/data/charts.js"
@@ -133,9 +134,12 @@ def session_files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[i
             items: Mapping[Key, tuple[int, int]] = {}
             for view in session_pages(book, session, before, after):
                 path = book.session_path(session.id, view.part).replace(".html", ".md")
-                title = session.title if view.part == 1 else f"{session.title} (part {view.part})"
-                made.append(File(path, render.page("session.md.j2", path, title=title, lead=view.words, view=view)))
+                made.append(
+                    File(path, render.page("session.md.j2", path, title=view.title, lead=view.words, view=view))
+                )
                 made.append(File(f"sessions/{session.id}/data-{view.part}.js", view.data))
+                if view.places:
+                    made.append(File(f"sessions/{session.id}/places.js", view.places))
                 items = view.items
             kept = Kept(digest, tuple(file.path for file in made), dict(items))
             reuse.note(session, kept)
@@ -171,7 +175,9 @@ def data_files(book: Book, reuse: Reuse) -> Iterator[File]:
     yield File("data/requests.js", rows.script(lists.request_rows(book)).decode("ascii"))
 
 
-def search_files(book: Book, held: Held) -> Iterator[File]:
+def search_files(book: Book, held: Held, reuse: Reuse, remembered: Remembered) -> Iterator[File]:
     """The full-text index; ``held`` says where the sessions' data files have the texts."""
-    for path, content in search.build_index(documents(book, held)).items():
+    chapters = (remembered.chapter(told, reuse.digest(told.session)) for told in tellings(book, held))
+    for path, content in search.build_index(chapters).items():
         yield File(path, content.decode("ascii"))
+    remembered.sweep()

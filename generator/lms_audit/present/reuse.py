@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct, field
 
 from lms_audit.model import Key, Request, Session
+from lms_audit.present.carry import Compiled
 from lms_audit.present.views.book import Book
 
 
@@ -34,6 +35,8 @@ class Notes(Struct):
     maker: str = ""
     """Digest of the program and its settings; pages of another maker are made anew."""
     sessions: dict[str, Kept] = field(default_factory=dict)
+    compiled: dict[str, Compiled] = field(default_factory=dict)
+    """Markdown file -> the page made of it."""
 
 
 class Reuse:
@@ -42,6 +45,8 @@ class Reuse:
     def __init__(self, maker: str, last: Notes, exists: Callable[[str], bool]) -> None:
         self._same_maker = bool(maker) and last.maker == maker
         self._last = last.sessions if self._same_maker else {}
+        self.compiled = last.compiled if self._same_maker else {}
+        """Pages that the last site holds as the same program compiled them."""
         self._exists = exists
         self.notes = Notes(maker)
 
@@ -52,6 +57,11 @@ class Reuse:
             return None
         self.notes.sessions[session.id] = kept
         return kept
+
+    def digest(self, session_id: str | None) -> str | None:
+        """Digest of what a session's pages show, once they are settled."""
+        kept = self.notes.sessions.get(session_id or "")
+        return None if kept is None else kept.digest
 
     def made_by_us(self, path: str) -> bool:
         """The file is there and was made by the same program, of which alone it depends."""
@@ -71,6 +81,7 @@ def session_digest(book: Book, session: Session, before: Session | None, after: 
     known: list[Any] = [
         [session, parent, before, after, book.children.get(session.id, [])],
         requests,
+        [book.requests[name] for child in book.children.get(session.id, ()) for name in child.request_ids],
         book.audit.conversations.get(session.id, ()),
         [] if figures is None else list(figures.figures.items()),
         book.findings_of.get(session.id, []),

@@ -1,6 +1,7 @@
 """Documents -> the full-text index as scripts a page loads on demand, from ``file://`` too.
 
-In: what can be found, each text once. Out: file name -> bytes, below the site's root, three kinds of scripts:
+In: what can be found, each text once, in chapters. Out: file name -> bytes, below the site's root, three kinds of
+scripts:
 
 - ``fulltext/index.js``: what there is, where it leads, and which part holds what. Loaded when the search opens.
 - ``fulltext/terms-000.js`` …: ranges of sorted terms, each with the numbers of the documents that have it.
@@ -18,13 +19,15 @@ from __future__ import annotations
 import zlib
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import cache
 from hashlib import blake2b
 from operator import sub
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lms_audit.present.text import json_text
 from lms_audit.present.words import distinct, terms
@@ -56,7 +59,10 @@ class DocumentKind(StrEnum):
     PATH = "path"
 
 
-class Source(Struct, frozen=True):
+_KINDS = {kind: str(number) for number, kind in enumerate(DocumentKind)}
+
+
+class Source(Struct, frozen=True, array_like=True):
     """A text the site already holds: an item of a session's data file, and the way to the text in its JSON."""
 
     session: str
@@ -67,7 +73,7 @@ class Source(Struct, frozen=True):
     """JSON list of member names and indices, as ``views.ways`` gives it."""
 
 
-class Document(Struct, frozen=True, kw_only=True):
+class Document(Struct, frozen=True, kw_only=True, array_like=True):
     """One text that can be found, once."""
 
     kind: DocumentKind
@@ -82,6 +88,60 @@ class Document(Struct, frozen=True, kw_only=True):
     """What else to say: the tool's name, ``also in 3 other sessions`` …"""
     source: Source | None = None
     """Where the browser finds the text, if it is a long one; ``None``: the index keeps it itself."""
+
+
+class Prepared(Struct, frozen=True, array_like=True):
+    """A document as the index needs it."""
+
+    document: Document
+    """Without its text where the site already holds that."""
+    size: int
+    """Characters that are indexed."""
+    whole: int
+    """Characters of the text in all."""
+
+
+class Run(Struct, frozen=True, array_like=True):
+    """Which documents of a chapter have a term; their numbers count from 0."""
+
+    count: int
+    first: int
+    last: int
+    steps: bytes
+    """From each to the next, as ``_varint``."""
+
+
+class Chapter(Struct, frozen=True, array_like=True):
+    """Some documents, read: the costly half of the work, which a build can keep for the next one."""
+
+    documents: tuple[Prepared, ...]
+    terms: dict[str, Run]
+
+
+def read_chapter(documents: Iterable[Document]) -> Chapter:
+    """Read documents. Those without any text are left out."""
+    prepared: list[Prepared] = []
+    postings: defaultdict[bytes, list[int]] = defaultdict(list)
+    for document in documents:
+        text = _writable(document.text[:TEXT_LIMIT])
+        if not text.strip():
+            continue
+        for word in distinct(text):
+            postings[word].append(len(prepared))
+        kept = document.source is None or len(text) < KEPT_ELSEWHERE
+        bare = replace(document, text=text if kept else "", source=None if kept else document.source)
+        prepared.append(Prepared(bare, len(text), len(document.text)))
+    numbers: defaultdict[str, list[list[int]]] = defaultdict(list)
+    for word, found in postings.items():
+        for term in terms(word):
+            numbers[term].append(found)
+    return Chapter(tuple(prepared), {term: _run(lists) for term, lists in numbers.items()})
+
+
+def _run(lists: Sequence[list[int]]) -> Run:
+    numbers = lists[0] if len(lists) == 1 else sorted(set().union(*lists))
+    steps = b"".join(map(_varint, map(sub, numbers[1:], numbers)))
+    return Run(len(numbers), numbers[0], numbers[-1], steps)
 
 
 class _Column:
@@ -147,43 +207,39 @@ class _Texts:
             self._waiting, self._size = [], 0
 
 
-def build_index(documents: Iterable[Document]) -> dict[str, bytes]:
-    """File name (from the site's root) -> content. Documents without any text are left out."""
+def build_index(chapters: Iterable[Chapter]) -> dict[str, bytes]:
+    """File name (from the site's root) -> content."""
     kinds: list[str] = []
     sizes: list[str] = []
     columns = {name: _Column() for name in ("page", "anchor", "session", "request", "note")}
-    postings: defaultdict[bytes, list[int]] = defaultdict(list)
+    lists: dict[str, _List] = {}
     texts = _Texts()
     held = _Held()
     characters = 0
     cut: dict[int, int] = {}
-    number = 0
-    for document in documents:
-        text = _writable(document.text[:TEXT_LIMIT])
-        if not text.strip():
-            continue
-        if len(document.text) > TEXT_LIMIT:
-            cut[number] = len(document.text)
-        characters += len(document.text)
-        for word in distinct(text):
-            postings[word].append(number)
-        if document.source is None or len(text) < KEPT_ELSEWHERE:
-            texts.add(text)
-        else:
-            held.add(number, document.source)
-        kinds.append(str(list(DocumentKind).index(document.kind)))
-        sizes.append(chr(ord("a") + len(text).bit_length()))
-        page, _, anchor = document.href.partition("#")
-        row = (page, anchor, document.session, document.request, document.note)
-        for column, value in zip(columns.values(), row, strict=True):
-            column.add(value)
-        number += 1
+    for chapter in chapters:
+        _merge(chapter.terms, lists, len(kinds))
+        for prepared in chapter.documents:
+            number, document = len(kinds), prepared.document
+            if prepared.whole > prepared.size:
+                cut[number] = prepared.whole
+            characters += prepared.whole
+            if document.source is None:
+                texts.add(document.text)
+            else:
+                held.add(number, document.source)
+            kinds.append(_KINDS[document.kind])
+            sizes.append(chr(ord("a") + prepared.size.bit_length()))
+            page, _, anchor = document.href.partition("#")
+            row = (page, anchor, document.session, document.request, document.note)
+            for column, value in zip(columns.values(), row, strict=True):
+                column.add(value)
     texts.flush()
-    term_firsts, term_parts = _term_parts(postings, number)
+    term_firsts, term_parts = _term_parts(lists)
     parts = _named("terms", term_parts) | _named("text", texts.parts)
     index = {
         "kinds": list(DocumentKind),
-        "documents": number,
+        "documents": len(kinds),
         "characters": characters,
         "limit": TEXT_LIMIT,
         "cut": cut,
@@ -200,51 +256,64 @@ def build_index(documents: Iterable[Document]) -> dict[str, bytes]:
 # --- terms ----------------------------------------------------------------------------------------------------------
 
 
-def _term_parts(postings: dict[bytes, list[int]], documents: int) -> tuple[list[str], list[str]]:
-    """First term of each part, and the parts: length of the term list, the list, then each term's documents."""
-    varints = [_varint(value) for value in range(documents + 1)]
+class _List:
+    """The documents of a term while chapters are added."""
+
+    __slots__ = ("count", "last", "steps")
+
+    def __init__(self) -> None:
+        self.count = self.last = 0
+        self.steps: list[bytes] = []
+
+
+def _merge(runs: dict[str, Run], lists: dict[str, _List], base: int) -> None:
+    """Add a chapter's terms; its documents are numbered from ``base`` on."""
+    for term, run in runs.items():
+        known = lists.get(term)
+        if known is None:
+            known = lists[term] = _List()
+        known.steps += (_varint(base + run.first - known.last), run.steps)
+        known.count += run.count
+        known.last = base + run.last
+
+
+def _term_parts(lists: dict[str, _List]) -> tuple[list[str], list[str]]:
+    """First term of each part, and the parts: length of the term list, the list, then each term's documents.
+
+    Those are told as their count, the first, and the steps from each to the next.
+    """
     firsts: list[str] = []
     parts: list[str] = []
     names: list[str] = []
-    lists: list[bytes] = []
+    encoded: list[bytes] = []
     size = 0
 
     def flush() -> None:
         head = "\n".join(names).encode()
         firsts.append(names[0])
-        parts.append(_packed(len(head).to_bytes(4, "little") + head + b"".join(lists)))
+        parts.append(_packed(len(head).to_bytes(4, "little") + head + b"".join(encoded)))
 
-    for term, numbers in _by_term(postings):
+    for term in _in_order(lists):
+        known = lists[term]
         names.append(term)
-        lists.append(_encoded(numbers, varints))
-        size += len(term) + 1 + len(lists[-1])
+        encoded.append(_varint(known.count) + b"".join(known.steps))
+        size += len(term) + 1 + len(encoded[-1])
         if size >= TERMS_PART:
             flush()
-            names, lists, size = [], [], 0
+            names, encoded, size = [], [], 0
     if names:
         flush()
     return firsts, parts
 
 
-def _by_term(postings: dict[bytes, list[int]]) -> Iterator[tuple[str, Sequence[int]]]:
-    """Terms in the order in which JavaScript compares strings, each with its documents in order."""
-    sources: defaultdict[str, list[list[int]]] = defaultdict(list)
-    for word, numbers in postings.items():
-        for term in terms(word):
-            sources[term].append(numbers)
-    plain = sorted(term for term in sources if term.isascii())
-    other = sorted((term for term in sources if not term.isascii()), key=lambda term: term.encode("utf-16-be"))
-    for term in (*plain, *other):
-        lists = sources[term]
-        yield term, lists[0] if len(lists) == 1 else sorted(set().union(*lists))
+def _in_order(terms: Iterable[str]) -> list[str]:
+    """Terms in the order in which JavaScript compares strings."""
+    found = list(terms)
+    plain = sorted(term for term in found if term.isascii())
+    return plain + sorted((term for term in found if not term.isascii()), key=lambda term: term.encode("utf-16-be"))
 
 
-def _encoded(numbers: Sequence[int], varints: Sequence[bytes]) -> bytes:
-    """How many, the first, then the steps from each to the next."""
-    steps = map(sub, numbers[1:], numbers)
-    return varints[len(numbers)] + varints[numbers[0]] + b"".join(map(varints.__getitem__, steps))
-
-
+@cache
 def _varint(value: int) -> bytes:
     """Seven bits per byte, low ones first; the high bit says that more follow."""
     encoded = bytearray()

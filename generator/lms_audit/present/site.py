@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -24,8 +25,10 @@ from lms_audit.analyse.report import Report
 from lms_audit.correlate.clients import Clients
 from lms_audit.errors import AuditError
 from lms_audit.model import Key, Library
+from lms_audit.present.carry import Carry
 from lms_audit.present.compiler import Compiler
-from lms_audit.present.pages import File, data_files, hub_files, search_files, session_files, tool_set_files
+from lms_audit.present.pages import HUBS, File, data_files, hub_files, search_files, session_files, tool_set_files
+from lms_audit.present.remembered import Remembered
 from lms_audit.present.resources import resources
 from lms_audit.present.reuse import Notes, Reuse
 from lms_audit.present.search import FOLDER
@@ -34,6 +37,10 @@ from lms_audit.present.views.book import Book
 ASSETS = ("assets",)
 NOTES = "pages.json"
 """What a build notes for the next one, in the working folder."""
+CHANGED = "changed"
+"""Folder of the pages that have to be compiled, in the working folder."""
+WORDS = "words"
+"""Folder of what the search has read, in the working folder."""
 
 
 class Progress(Protocol):
@@ -131,14 +138,14 @@ def checksums(folder: Path) -> dict[str, str]:
     return found
 
 
-def _config(work: Path, out: Path) -> str:
+def _config(docs: Path, out: Path) -> str:
     """The configuration of one build: the shape everybody shares, and the folders of this one."""
     folder = resources()
     config = {
         "INHERIT": str(folder / "mkdocs.yml"),
-        "docs_dir": str(work / "docs"),
+        "docs_dir": str(docs),
         "site_dir": str(out),
-        "exclude_docs": f"/{FOLDER}/\n",  # written beside the compiled pages, once it is there
+        "exclude_docs": f"/{FOLDER}/\n",  # scripts, many, and no business of the builder
         "theme": {"custom_dir": str(folder / "overrides")},
     }
     return yaml.safe_dump(config, sort_keys=False)
@@ -155,17 +162,18 @@ def write_site(
     progress: Progress | None = None,
     builder: str = "mkdocs",
     maker: str = "",
+    previous: Path | None = None,
 ) -> SiteResult:
     """Write the docs tree below ``work`` and compile it into ``out``, a folder that is ours (see ``outdir``).
 
-    ``maker`` is a digest of the program and its settings: session pages that the same maker has left in ``work`` are
-    kept where they would come out the same. Without one, all pages are made.
+    ``maker`` is a digest of the program and its settings: pages that the same maker has left in ``work``, and compiled
+    in the site ``previous``, are kept where they would come out the same. Without one, all pages are made.
     """
     work, out = work.resolve(), out.resolve()
     if not compile:
-        return _written(report, library, work, out, clients, progress, maker, None)
+        return _written(report, library, work, out, clients, progress, maker, previous, None)
     with Compiler(builder) as compiler:
-        return _written(report, library, work, out, clients, progress, maker, compiler)
+        return _written(report, library, work, out, clients, progress, maker, previous, compiler)
 
 
 def _written(
@@ -176,13 +184,13 @@ def _written(
     clients: Clients | None,
     progress: Progress | None,
     maker: str,
+    previous: Path | None,
     compiler: Compiler | None,
 ) -> SiteResult:
     stage = progress.stage if progress is not None else lambda _: None
     stage("render")
     book = Book(report, library, None if clients is None else clients.rules.clients)
     tree = _Tree(work / "docs")
-    pages = 0
     notes = work / NOTES
     reuse = Reuse(maker, _last_notes(notes), tree.has)
     held: dict[str, Mapping[Key, tuple[int, int]]] = {}
@@ -191,28 +199,29 @@ def _written(
             tree.keep(file.path)
         else:
             tree.put(file.path, file.content.encode("utf-8"))
-        pages += file.path.endswith(".md")
     for path, content in _assets():
         tree.put(path, content)
     config = work / "mkdocs.yml"
-    config.write_text(_config(work, out), "utf-8")
+    config.write_text(_config(work / "docs", out), "utf-8")
     removed = tree.sweep(index=False)
+    pages = {path for path in tree.mentioned if path.endswith(".md")}
+    carry = Carry(work / "docs", previous, reuse.compiled)
     if compiler is not None:
-        compiler.start(config)
+        carry.gather(pages, {hub.path for hub in HUBS}, work / CHANGED)
+        own = work / f"{CHANGED}.yml"
+        own.write_text(_config(work / CHANGED, out), "utf-8")
+        compiler.start(own)
     stage("search")  # on this core, while pages are compiled on another
-    index = tuple(search_files(book, held))
-    for file in index:
+    for file in search_files(book, held, reuse, Remembered(work / WORDS, maker)):
         tree.put(file.path, (file.content or "").encode("utf-8"))
     removed += tree.sweep(index=True)
-    notes.write_bytes(msgspec.json.encode(reuse.notes))
     if compiler is not None:
         stage("compile")
         compiler.finish(out)
-        for file in index:
-            target = out / file.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(file.content or "", "utf-8")
-    return SiteResult(work / "docs", config, pages, tree.written, removed)
+        reuse.notes.compiled = carry.complete(out, tree.mentioned - pages)
+        shutil.rmtree(work / CHANGED)
+    notes.write_bytes(msgspec.json.encode(reuse.notes))
+    return SiteResult(work / "docs", config, len(pages), tree.written, removed)
 
 
 def _last_notes(path: Path) -> Notes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from hashlib import blake2b
+from typing import NamedTuple
 
 from lms_audit.model import Json, Key
 from lms_audit.read.events import Body, Work
@@ -29,8 +30,24 @@ _NAME = re.compile(rb'\n  "((?:[^"\\\n]|\\.)*)": ?')
 _BODY_END = re.compile(rb"\n\}(?=\r?\n|\r?\Z)")
 _ELEMENT = re.compile(rb"[\[,]\r?\n    (?=\S)")
 _CLOSED = re.compile(rb"\r?\n  \]")
-_MEDIA = re.compile(rb";base64,|\"type\": \"(?:input_)?(?:image|file|document|audio)")
+_MEDIA = re.compile(rb'"type": "(?:input_)?(?:image|file|document|audio)')
 _CLOSE = re.compile(rb"\r?\n\}")
+
+
+class Known(NamedTuple):
+    """What reading the JSON text of an element or member has shown."""
+
+    key: Key
+    marked: bool
+    """It holds the mark of a shortened string."""
+    media: bool
+    """It holds an image or a file."""
+    long: bool
+    """It holds a string longer than LM Studio leaves it, uncut."""
+
+
+Seen = dict[bytes, Known]
+"""Digest of a JSON text -> what is known of it."""
 
 
 class _CutError(Exception):
@@ -40,10 +57,25 @@ class _CutError(Exception):
 class _Layout:
     """Where the elements of an earlier body end, to recognise them in the next one."""
 
-    __slots__ = ("data", "ends", "first_mark", "first_media", "keys", "list_at", "list_name", "ordinal")
+    __slots__ = (
+        "data",
+        "ends",
+        "first_mark",
+        "first_media",
+        "keys",
+        "list_at",
+        "list_name",
+        "ordinal",
+        "start",
+        "stop",
+    )
 
-    def __init__(self, data: bytes, ordinal: int) -> None:
+    def __init__(self, data: bytes, start: int, stop: int, ordinal: int) -> None:
         self.data = data
+        self.start = start
+        """Where the body starts in ``data``; offsets count from there."""
+        self.stop = stop
+        """Where it stops in ``data``."""
         self.ordinal = ordinal
         self.list_name: str | None = None
         self.list_at = -1
@@ -59,13 +91,14 @@ class BodyReader:
     """Reads the request bodies of one file, in order, each message once.
 
     ``items`` collects the JSON of everything first met; ``work`` counts the bytes compared, hashed and parsed.
+    ``seen`` may know texts from files read before: they are not parsed again, and their JSON in ``items`` is empty.
     Memory: the last few bodies (``KEEP``, at most ``KEEP_BYTES`` together) and the items.
     """
 
     KEEP = 8
     KEEP_BYTES = 64_000_000
 
-    def __init__(self, items: dict[Key, bytes], work: Work) -> None:
+    def __init__(self, items: dict[Key, bytes], work: Work, seen: Seen | None = None) -> None:
         self.items = items
         self.work = work
         self.long_strings = False
@@ -74,34 +107,39 @@ class BodyReader:
         """The last body holds bytes that are not UTF-8."""
         self._broken = False
         """The last body holds a value that is no JSON."""
-        self._known: dict[bytes, Key] = {}
+        self._seen: Seen = {} if seen is None else seen
         self._recent: list[_Layout] = []
         self._bodies = 0
 
-    def read(self, data: bytes) -> tuple[Body, int]:
-        """The body at the start of ``data`` and where it ends. ``data`` may go on behind it, or stop inside it."""
+    def go_on(self, bodies: int) -> None:
+        """Count on from so many bodies, which an earlier reading of the file has met."""
+        self._bodies = bodies
+
+    def read(self, data: bytes, start: int = 0) -> tuple[Body, int]:
+        """The body at ``start`` in ``data`` and where it ends. ``data`` may go on behind it, or stop inside it."""
         self.mended = self._broken = False
-        base, shared = self._nearest(data)
-        ended = _BODY_END.search(data, max(shared - 2, 0)) if not data.startswith(b"{}") else None
-        end = ended.end() if ended else len(data)
-        if data.startswith(b"{}"):
-            end = 2
-        text = data[:end] if end < len(data) else data
-        body, layout = self._read(text, bool(ended) or end == 2, base, shared)
+        base, shared = self._nearest(data, start)
+        if data.startswith(b"{}", start):
+            end, closed = start + 2, True
+        else:
+            ended = _BODY_END.search(data, start + max(shared - 2, 0))
+            end, closed = (ended.end(), True) if ended else (len(data), False)
+        body, layout = self._read(data, start, end, closed, base, shared)
         if not self.mended and not self._broken:
             self._remember(layout)
         return body, end
 
-    def _nearest(self, data: bytes) -> tuple[_Layout | None, int]:
+    def _nearest(self, data: bytes, start: int) -> tuple[_Layout | None, int]:
         """The recent body that begins most like this one, and how many bytes they share."""
         best: _Layout | None = None
         most = 0
         for layout in self._recent:
-            shared = common_prefix(layout.data, data)
+            size = layout.stop - layout.start
+            shared = min(common_prefix(layout.data, data, layout.start, start), size)
             self.work.compared += shared
             if shared > most:
                 best, most = layout, shared
-            if shared * 5 > len(layout.data) * 4:
+            if shared * 5 > size * 4:
                 break
         return best, most
 
@@ -114,20 +152,25 @@ class BodyReader:
                 del self._recent[index:]
                 break
 
-    def _read(self, data: bytes, closed: bool, base: _Layout | None, shared: int) -> tuple[Body, _Layout]:
-        layout = _Layout(data, self._bodies)
+    def _read(
+        self, data: bytes, start: int, end: int, closed: bool, base: _Layout | None, shared: int
+    ) -> tuple[Body, _Layout]:
+        layout = _Layout(data, start, end, self._bodies)
         self._bodies += 1
         parts = _Parts()
         complete = closed
         try:
-            self._members(data, layout, parts, base, shared)
+            behind = self._members(data, layout, parts, base, shared)
+            if closed and behind != end:
+                raise ValueError("a value goes on behind the body")
             complete = closed and not self._broken
         except _CutError:
-            self._salvage(data, layout, parts)
+            self._salvage(data[start:end], layout, parts)
             complete = False
         except ValueError:
             # Not the printed form, or not JSON: start over with what a streaming parser makes of it.
-            layout, parts = _Layout(data, layout.ordinal), _Parts()
+            data = data[start:end]
+            layout, parts = _Layout(data, 0, len(data), layout.ordinal), _Parts()
             value, complete = salvage(data)
             self.work.parsed += len(data)
             self.mended = not _is_utf8(data)
@@ -146,30 +189,32 @@ class BodyReader:
             order=tuple(parts.order),
             complete=complete,
             truncated=parts.marked or layout.first_mark is not None,
-            size=len(data),
+            size=end - start,
             media=layout.first_media is not None,
         )
         return body, layout
 
     # -- the printed form
 
-    def _members(self, data: bytes, layout: _Layout, parts: _Parts, base: _Layout | None, shared: int) -> None:
-        at = 0
-        if data[:2] == b"{}":
-            return
+    def _members(self, data: bytes, layout: _Layout, parts: _Parts, base: _Layout | None, shared: int) -> int:
+        """Reads all members; returns the offset behind the body."""
+        at = layout.start
+        if data.startswith(b"{}", at):
+            return at + 2
         while True:
             member = _MEMBER.match(data, at)
             if member is None:
-                if _CLOSE.match(data, at):
-                    return
-                if at == 0:
+                close = _CLOSE.match(data, at)
+                if close is not None:
+                    return close.end()
+                if at == layout.start:
                     raise ValueError("not the printed form")
                 raise _CutError
             name = _json_string(member[1])
             at = member.end()
             parts.order.append(name)
             if name in LISTS and layout.list_name is None and data[at : at + 1] == b"[":
-                layout.list_name, layout.list_at = name, at
+                layout.list_name, layout.list_at = name, at - layout.start
                 at = self._elements(data, at, layout, parts, base, shared)
             else:
                 at = self._member(name, data, at, layout, parts)
@@ -177,33 +222,38 @@ class BodyReader:
                 at += 1
 
     def _member(self, name: str, data: bytes, at: int, layout: _Layout, parts: _Parts) -> int:
-        end = _value_end(data, at, b"\n  ")
+        end = _value_end(data, at, layout.stop, b"\n  ")
         raw = data[at:end]
-        if MARK in raw:
-            parts.marked = True
-        if name in LISTS and layout.list_name is None:
-            layout.list_name = name
-            layout.keys.append(self._key(raw))
-        elif name in SYSTEMS and parts.system is None:
-            parts.system = self._key(raw)
-        elif name in TOOLS and parts.tools is None:
-            parts.tools = self._key(raw)
+        is_list = name in LISTS and layout.list_name is None
+        is_system = name in SYSTEMS and parts.system is None
+        if is_list or is_system or (name in TOOLS and parts.tools is None):
+            known = self._known(raw)
+            parts.marked = parts.marked or known.marked
+            if is_list:
+                layout.list_name = name
+                layout.keys.append(known.key)
+            elif is_system:
+                parts.system = known.key
+            else:
+                parts.tools = known.key
         else:
             self.work.parsed += len(raw)
+            parts.marked = parts.marked or MARK in raw
             parts.scalars[name] = self._value(raw)
         return end
 
     def _elements(self, data: bytes, at: int, layout: _Layout, parts: _Parts, base: _Layout | None, shared: int) -> int:
         """Reads a list of messages from its ``[``; returns the offset behind its ``]``."""
-        if base is not None and base.list_at == at and base.list_name == layout.list_name:
+        start = layout.start
+        if base is not None and base.list_at == at - start and base.list_name == layout.list_name:
             kept = bisect_right(base.ends, shared)
-            while kept and not (_ELEMENT.match(data, base.ends[kept - 1]) or _CLOSED.match(data, base.ends[kept - 1])):
+            while kept and not self._ends(data, start + base.ends[kept - 1]):
                 kept -= 1  # it goes on, or the body is cut there
             if kept:
                 parts.kept = kept
                 layout.ends = base.ends[:kept]
                 layout.keys = base.keys[:kept]
-                at = layout.ends[-1]
+                at = start + layout.ends[-1]
                 if base.first_mark is not None and base.first_mark < kept:
                     layout.first_mark = base.first_mark
                 if base.first_media is not None and base.first_media < kept:
@@ -212,7 +262,7 @@ class BodyReader:
             if data[at : at + 2] == b"[]":
                 return at + 2
             if not _ELEMENT.match(data, at):
-                raise _CutError if len(data) - at < 8 else ValueError("not the printed form")
+                raise _CutError if layout.stop - at < 8 else ValueError("not the printed form")
         while True:
             element = _ELEMENT.match(data, at)
             if element is None:
@@ -220,16 +270,20 @@ class BodyReader:
                 if closed is None:
                     raise _CutError
                 return closed.end()
-            start = element.end()
-            end = _value_end(data, start, b"\n    ")
-            raw = data[start:end]
-            if layout.first_mark is None and MARK in raw:
+            end = _value_end(data, element.end(), layout.stop, b"\n    ")
+            known = self._known(data[element.end() : end])
+            if layout.first_mark is None and known.marked:
                 layout.first_mark = len(layout.keys)
-            if layout.first_media is None and _MEDIA.search(raw) is not None:
+            if layout.first_media is None and known.media:
                 layout.first_media = len(layout.keys)
-            layout.keys.append(self._key(raw))
-            layout.ends.append(end)
+            layout.keys.append(known.key)
+            layout.ends.append(end - start)
             at = end
+
+    @staticmethod
+    def _ends(data: bytes, at: int) -> bool:
+        """Whether an element of the list ends at ``at``."""
+        return _ELEMENT.match(data, at) is not None or _CLOSED.match(data, at) is not None
 
     # -- cut, or printed otherwise
 
@@ -282,22 +336,29 @@ class BodyReader:
 
     # -- items
 
-    def _key(self, raw: bytes) -> Key:
-        """Key of a JSON text; parsed only when these very bytes are new to the file."""
+    def _known(self, raw: bytes) -> Known:
+        """What a JSON text is; parsed only when these very bytes are new."""
         self.work.hashed += len(raw)
         mark = blake2b(raw, digest_size=16).digest()
-        key = self._known.get(mark)
-        if key is None:
-            self.work.parsed += len(raw)
-            value = self._value(raw)
-            try:
-                key = self._item(value)
-            except RecursionError:
-                key = self._item(salvage(raw)[0])
-            self.long_strings = self.long_strings or (len(raw) > SHORT and _has_long(value))
+        known = self._seen.get(mark)
+        if known is None:
+            known = self._met(raw)
             if not self.mended and not self._broken:
-                self._known[mark] = key
-        return key
+                self._seen[mark] = known
+        else:
+            self.items.setdefault(known.key, b"")
+        self.long_strings = self.long_strings or known.long
+        return known
+
+    def _met(self, raw: bytes) -> Known:
+        self.work.parsed += len(raw)
+        value = self._value(raw)
+        try:
+            key = self._item(value)
+        except RecursionError:
+            key = self._item(salvage(raw)[0])
+        media = b";base64," in raw or _MEDIA.search(raw) is not None
+        return Known(key, MARK in raw, media, len(raw) > SHORT and _has_long(value))
 
     def _value(self, raw: bytes) -> Json:
         """The value of a JSON text; of a broken one, what can be read."""
@@ -310,7 +371,7 @@ class BodyReader:
 
     def _item(self, value: Json) -> Key:
         key = item_key(value)
-        if key not in self.items:
+        if not self.items.get(key):
             self.items[key] = compact(value)
         return key
 
@@ -327,41 +388,41 @@ class _Parts:
         self.marked = False
 
 
-def common_prefix(a: bytes, b: bytes) -> int:
-    """How many bytes two texts share at their start. Compared block by block at memory speed."""
-    limit = min(len(a), len(b))
+def common_prefix(a: bytes, b: bytes, a_start: int = 0, b_start: int = 0) -> int:
+    """How many bytes two texts share from their starts on. Compared block by block at memory speed."""
+    limit = min(len(a) - a_start, len(b) - b_start)
     block = 65536
     at = 0
-    while at < limit and a[at : at + block] == b[at : at + block]:
+    while at < limit and b.startswith(a[a_start + at : a_start + at + block], b_start + at):
         at += block
     if at >= limit:
         return limit
     low, high = at, min(at + block, limit)
     while low < high:
         middle = (low + high + 1) // 2
-        if a[low:middle] == b[low:middle]:
+        if b.startswith(a[a_start + low : a_start + middle], b_start + low):
             low = middle
         else:
             high = middle - 1
     return low
 
 
-def _value_end(data: bytes, at: int, indent: bytes) -> int:
+def _value_end(data: bytes, at: int, stop: int, indent: bytes) -> int:
     """Offset behind the value that starts at ``at`` and whose closing bracket, if any, stands behind ``indent``."""
     opening = data[at : at + 1]
     if opening in (b"{", b"["):
         closing = b"}" if opening == b"{" else b"]"
         if data[at + 1 : at + 2] == closing:
             return at + 2
-        if at + 1 >= len(data):
+        if at + 1 >= stop:
             raise _CutError
         if data[at + 1 : at + 2] not in (b"\n", b"\r"):
             raise ValueError("not the printed form")
-        end = data.find(indent + closing, at)
+        end = data.find(indent + closing, at, stop)
         if end < 0:
             raise _CutError
         return end + len(indent) + 1
-    end = data.find(b"\n", at)
+    end = data.find(b"\n", at, stop)
     if end < 0:
         raise _CutError
     if data[end - 1 : end] == b"\r":

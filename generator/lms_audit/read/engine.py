@@ -153,6 +153,10 @@ class Engine:
                 first, last = (number if begins else first), number
             elif (step := _step(row, at, number)) is not None:
                 talk = True
+                if timing:
+                    events.append(self._timing(timing, at, first, last))
+                    timing = {}
+                self._open = self._start = None  # a block has no other lines between its own
                 events.append(step)
         if timing:
             events.append(self._timing(timing, at, first, last))

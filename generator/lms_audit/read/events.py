@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from lms_audit.model import Class, Key, LogSettings, Millis, Problem, Tally
 
-READER_VERSION = 6
+READER_VERSION = 8
 """Raised whenever the same bytes would give another digest; the store reads such files again."""
 
 
@@ -47,7 +47,7 @@ class AnswerCall(Struct, frozen=True, array_like=True):
     name: str
     arguments: str
     index: int | None = None
-    """Place in the answer as a delta gives it; gone once deltas are merged."""
+    """Place in the answer as a delta gives it."""
 
 
 class Answer(Struct, frozen=True, array_like=True):
@@ -365,10 +365,19 @@ AnyEvent = (
 class Edge(Struct, frozen=True):
     """A record at the edge of a file, kept raw because it may go on in the neighbour."""
 
-    data: bytes
     start: int
     """Byte offset in the file."""
     line: int
+    size: int
+    """Bytes of the record in this file."""
+    breaks: int
+    """Line breaks in it."""
+    open: bool
+    """It does not end with a line break: its last line may go on."""
+    mark: bytes
+    """What two copies of one record have in common."""
+    data: bytes = b""
+    """The record itself; empty in a digest from the store, see ``join``."""
 
 
 class Before(Struct, frozen=True, array_like=True):
@@ -418,6 +427,8 @@ class FileDigest(Struct, frozen=True, kw_only=True):
     """What reading knew in front of the last record, to read it again; ``after_tail``: behind it."""
     after_tail: Before = Before()
     tail_unknown: Problem | None = None
+    open_runs: tuple[int, ...] = ()
+    """Places of events, of those in front of the last record, that lines to come may still add to."""
     first_record: bytes = b""
     """Mark of the first record, to notice one repeated at the seam."""
     first_end: int = 0

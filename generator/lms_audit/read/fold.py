@@ -2,11 +2,12 @@
 
 A folded event stands where the first line of its run stands and grows as lines come in. ``start`` closes all runs, so
 that the first and last record of a file stay events of their own (they may be repeated, or go on, in a neighbour).
+Runs that are open where a file ends are opened again when it has grown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from msgspec.structs import replace
@@ -14,6 +15,9 @@ from msgspec.structs import replace
 from lms_audit.read.events import Accumulated, Answer, AnswerCall, AnyEvent, CallBuilding, Packets, Progress
 
 E = TypeVar("E", Progress, Accumulated, CallBuilding)
+
+PAUSE_MS = 3_600_000
+"""Lines so far apart are not of one request: a log of another day was put behind the first."""
 
 
 class _Run(Generic[E]):
@@ -26,6 +30,10 @@ class _Run(Generic[E]):
     def settled(self) -> E:
         return self.event
 
+    def reaches(self, event: E) -> bool:
+        """Whether a line is near enough to go on with the run."""
+        return abs(event.at - self.event.last_at) <= PAUSE_MS
+
 
 class _PacketRun:
     """A run of packets; texts are joined once, at the end."""
@@ -35,10 +43,12 @@ class _PacketRun:
         self.last = event
         self.first_token_at = event.first_token_at
         self.answers = [event.answer]
+        self.count = event.count
 
     def add(self, event: Packets) -> None:
         self.last = event
         self.answers.append(event.answer)
+        self.count += event.count
         if self.first_token_at is None:
             self.first_token_at = event.first_token_at
 
@@ -46,7 +56,7 @@ class _PacketRun:
         return replace(
             self.first,
             answer=join_answers(self.answers),
-            count=len(self.answers),
+            count=self.count,
             last_at=self.last.last_at,
             end_line=self.last.end_line,
             first_token_at=self.first_token_at,
@@ -67,6 +77,25 @@ class Fold:
         self._building: dict[str | None, _Run[CallBuilding]] = {}
         self._packets: dict[str, _PacketRun] = {}
 
+    def open(self, events: Sequence[AnyEvent]) -> tuple[int, ...]:
+        """Places, among the events, of those that stand for a run that is open."""
+        kinds = (self._progress, self._accumulated, self._building, self._packets)
+        opened = {id(run.first) for runs in kinds for run in runs.values()}
+        return tuple(place for place, event in enumerate(events) if id(event) in opened)
+
+    def reopen(self, events: Iterable[AnyEvent]) -> None:
+        """Open the runs again that these events stand for."""
+        for event in events:
+            match event:
+                case Progress():
+                    self._progress[event.tag] = self._runs[id(event)] = _Run(event)
+                case Accumulated():
+                    self._accumulated[event.tag] = self._runs[id(event)] = _Run(event)
+                case CallBuilding():
+                    self._building[event.tag] = self._runs[id(event)] = _Run(event)
+                case Packets():
+                    self._packets[event.answer.chat_id or ""] = self._runs[id(event)] = _PacketRun(event)
+
     def end(self, tag: str | None) -> None:
         """A request of this tag starts or ends: its line runs start anew."""
         self._progress.pop(tag, None)
@@ -76,7 +105,7 @@ class Fold:
     def progress(self, event: Progress) -> Progress | None:
         """A prompt progress line; a percentage that falls starts a new run."""
         run = self._progress.get(event.tag)
-        if run is None or event.first < run.event.last:
+        if run is None or event.first < run.event.last or not run.reaches(event):
             self._progress[event.tag] = self._runs[id(event)] = _Run(event)
             return event
         run.event = replace(
@@ -87,7 +116,7 @@ class Fold:
     def accumulated(self, event: Accumulated) -> Accumulated | None:
         """A cumulative line; a count that falls starts a new run."""
         run = self._accumulated.get(event.tag)
-        if run is None or event.tokens < run.event.tokens:
+        if run is None or event.tokens < run.event.tokens or not run.reaches(event):
             self._accumulated[event.tag] = self._runs[id(event)] = _Run(event)
             return event
         run.event = replace(run.event, tokens=event.tokens, text=event.text, last_at=event.at, end_line=event.end_line)
@@ -96,7 +125,7 @@ class Fold:
     def building(self, event: CallBuilding) -> CallBuilding | None:
         """A build-up line; a second tool name starts a new run."""
         run = self._building.get(event.tag)
-        if run is None or (event.name is not None and run.event.name is not None):
+        if run is None or (event.name is not None and run.event.name is not None) or not run.reaches(event):
             self._building[event.tag] = self._runs[id(event)] = _Run(event)
             return event
         run.event = replace(run.event, name=run.event.name or event.name, last_at=event.at, end_line=event.end_line)
@@ -164,7 +193,7 @@ def _join_calls(deltas: Iterable[AnswerCall]) -> tuple[AnswerCall, ...]:
         call.id = call.id or delta.id
         call.name = call.name or delta.name
         call.arguments.append(delta.arguments)
-    return tuple(AnswerCall(call.id, call.name, "".join(call.arguments), None) for call in calls)
+    return tuple(AnswerCall(call.id, call.name, "".join(call.arguments), call.index) for call in calls)
 
 
 def _owner(calls: list[_Call], delta: AnswerCall) -> _Call | None:

@@ -8,13 +8,13 @@ damaged where it stands.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lms_audit.model import Class, FileHealth, LineRange, Problem, Tally
-from lms_audit.read.digest import EXAMPLES, digest_chunks, record_mark
+from lms_audit.read.digest import EXAMPLES, digest_chunks
 from lms_audit.read.events import AnyEvent, Edge, FileDigest, RequestReceived, Timing
 
 NAME = re.compile(r"(?:^|/)(?P<day>\d{4}-\d\d-\d\d)\.(?P<number>\d+)\.log$")
@@ -69,8 +69,20 @@ def follows(earlier: str, later: str) -> bool:
     return a["day"] < b["day"] and b["number"] == "1"
 
 
-def join(digests: Sequence[FileDigest], missing: frozenset[str] = frozenset()) -> Joined:
-    """Joins digests in log order. ``missing`` names the files that are no longer on disk."""
+def as_read(digest: FileDigest) -> FileDigest:
+    """A digest that never left memory is whole."""
+    return digest
+
+
+def join(
+    digests: Sequence[FileDigest],
+    missing: frozenset[str] = frozenset(),
+    whole: Callable[[FileDigest], FileDigest] = as_read,
+) -> Joined:
+    """Joins digests in log order. ``missing`` names the files that are no longer on disk.
+
+    ``whole`` gives a digest the text of its edges, which one from the store lacks: few of them are ever needed.
+    """
     stretches: list[Stretch] = []
     seams: list[FileDigest] = []
     files: list[FileHealth] = []
@@ -80,7 +92,7 @@ def join(digests: Sequence[FileDigest], missing: frozenset[str] = frozenset()) -
         following = list(_continuation(digests, index))
         seam = None
         if digest.tail is not None and following:
-            seam = _seam(digest, digest.tail, [head for _, head in following])
+            seam = _seam(whole(digest), [whole(later) for later, _ in following])
             seams.append(seam)
         if digest.events or seam is None:
             events = digest.events if seam is not None else (*digest.events, *digest.tail_events)
@@ -88,39 +100,42 @@ def join(digests: Sequence[FileDigest], missing: frozenset[str] = frozenset()) -
             stretches.append(Stretch(digest.name, events, skip, digest.precise))
         if seam is not None:
             events = (*seam.events, *seam.tail_events)
-            further = _further(digest, following)
+            further = _further(digest, [(later.name, head) for later, head in following])
             stretches.append(Stretch(digest.name, events, 0, digest.precise, digest.lines, further))
-        files.append(_health(digest, joined_head, seam, digest.name not in missing))
+        lost = digest.head is not None and joined_head is None
+        files.append(_health(whole(digest) if lost else digest, joined_head, seam, digest.name not in missing))
         if digest.tail is not None:
             joined_head = seam
         skip = _repeated(digest, digests[index + 1]) if index + 1 < len(digests) else 0
     return Joined(tuple(stretches), tuple(seams), tuple(files))
 
 
-def _continuation(digests: Sequence[FileDigest], index: int) -> Iterator[tuple[str, Edge]]:
-    """The heads, in the files after this one, that its last record goes on in; a file may be nothing but head."""
+def _continuation(digests: Sequence[FileDigest], index: int) -> Iterator[tuple[FileDigest, Edge]]:
+    """The files after this one, with their heads, that its last record goes on in; one may be nothing but head."""
     for earlier, later in zip(digests[index:], digests[index + 1 :], strict=False):
         if later.head is None or not follows(earlier.name, later.name):
             return
-        yield later.name, later.head
+        yield later, later.head
         if later.tail is not None:
             return
 
 
 def _further(digest: FileDigest, following: list[tuple[str, Edge]]) -> tuple[tuple[str, int, int], ...]:
     found = []
-    before, open_line = digest.lines, digest.tail is not None and not digest.tail.data.endswith(b"\n")
+    before, open_line = digest.lines, digest.tail is not None and digest.tail.open
     for name, head in following:
         before -= open_line  # the cut line goes on: its two halves have one number
-        lines = head.data.count(b"\n") + (not head.data.endswith(b"\n"))
+        lines = head.breaks + head.open
         found.append((name, lines, before))
-        before, open_line = before + lines, not head.data.endswith(b"\n")
+        before, open_line = before + lines, head.open
     return tuple(found)
 
 
-def _seam(digest: FileDigest, tail: Edge, heads: list[Edge]) -> FileDigest:
+def _seam(digest: FileDigest, following: Sequence[FileDigest]) -> FileDigest:
     """The digest of a record cut by rotation. Its lines are those of the file it starts in."""
-    chunks = [tail.data, *(head.data for head in heads)]
+    tail = digest.tail
+    assert tail is not None
+    chunks = [tail.data, *(later.head.data for later in following if later.head is not None)]
     return digest_chunks(chunks, digest.name, start=tail.start, line=tail.line, before=digest.before_tail)
 
 
@@ -140,9 +155,9 @@ def _repeated(digest: FileDigest, later: FileDigest) -> int:
     if digest.tail is None or later.head is not None or not follows(digest.name, later.name):
         return 0
     polls = not digest.tail_events or any(isinstance(event, RequestReceived) for event in digest.tail_events)
-    if polls and digest.tail.data.count(b"\n") < 2:  # one line, twice in a second
+    if polls and digest.tail.breaks < 2:  # one line, twice in a second
         return 0
-    return later.first_end if record_mark(digest.tail.data) == later.first_record else 0
+    return later.first_end if digest.tail.mark == later.first_record else 0
 
 
 def _health(digest: FileDigest, before: FileDigest | None, seam: FileDigest | None, on_disk: bool) -> FileHealth:
@@ -158,13 +173,13 @@ def _health(digest: FileDigest, before: FileDigest | None, seam: FileDigest | No
     if digest.head is not None:
         if before is not None and before.tail_fate is not None:
             problems = [problem for problem in problems if problem.kind != "text before the first record"]
-            count(before.tail_fate, len(digest.head.data), 0)
+            count(before.tail_fate, digest.head.size, 0)
         else:
             fate = Class.DAMAGED if REMAINDER.search(digest.head.data) else Class.UNKNOWN
-            count((fate, "text before the first record"), len(digest.head.data), 1)
+            count((fate, "text before the first record"), digest.head.size, 1)
     if digest.tail is not None:
         settled = seam if seam is not None else digest
-        count(settled.tail_fate or (Class.UNKNOWN, "unknown"), len(digest.tail.data), 1)
+        count(settled.tail_fate or (Class.UNKNOWN, "unknown"), digest.tail.size, 1)
         within = settled.tail_problems if seam is None else (*seam.problems, *seam.tail_problems)
         problems += [_within(problem, digest) for problem in within]
         if settled.tail_unknown is not None:

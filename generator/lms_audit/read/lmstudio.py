@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from lms_audit.model import Class, Key, LineRange, LogSettings, Millis, Problem
 from lms_audit.read import answers, payload
-from lms_audit.read.bodies import BodyReader
+from lms_audit.read.bodies import BodyReader, Seen
 from lms_audit.read.engine import TALK_TAGS, Engine
 from lms_audit.read.events import (
     Answer,
@@ -58,11 +58,11 @@ class Reader:
     ``read`` returns the record's events; tallies, problems and settings gather in the attributes.
     """
 
-    def __init__(self, name: str, items: dict[Key, bytes], work: Work) -> None:
+    def __init__(self, name: str, items: dict[Key, bytes], work: Work, seen: Seen | None = None) -> None:
         self.name = name
         self.items = items
         self.work = work
-        self.bodies = BodyReader(items, work)
+        self.bodies = BodyReader(items, work, seen)
         self.engine = Engine()
         self.fold = Fold()
         self.fate = Class.UNDERSTOOD

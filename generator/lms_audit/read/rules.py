@@ -73,14 +73,14 @@ def _request(reader: Reader, line: Line, match: Match) -> AnyEvent:
     body = problem = None
     if given is not None and given.startswith("{"):
         start = line.offset(match.start("body"))
-        body, end = reader.bodies.read(line.record.data[start:])
+        body, end = reader.bodies.read(line.record.data, start)
         if not body.complete:
             problem = "cut body"
             reader.damage("cut body", f"the body of {match['method']} {match['path']} has no end", line)
         elif reader.bodies.mended:
             reader.damage("invalid utf-8", "a byte of the body is not UTF-8", line)
         reader.saw_body(body.truncated)
-        left = line.record.data[start + end :].strip(b"\0\r\n\t ")
+        left = line.record.data[end:].strip(b"\0\r\n\t ")
         if body.complete and left:
             reader.note("text behind a body", f"{len(left)} bytes follow the body without a prefix", line)
     elif given is not None and not redacted and not _is_json(line.object(match.start("body"))):

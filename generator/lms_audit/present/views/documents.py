@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
-from lms_audit.model import Call, Entry, Json, Key, Media, Message, Reasoning, Request, Result, Role, Session
+from msgspec import Struct, msgpack
+
+from lms_audit.model import Call, Entry, Json, Key, Media, Message, Reasoning, Request, Result, Role, Session, Tool
 from lms_audit.present.search import KEPT_ELSEWHERE, Document, DocumentKind, Source
 from lms_audit.present.text import one_line
 from lms_audit.present.views.book import Book, slug, tool_set_path
@@ -26,9 +29,41 @@ Held = Mapping[str, Mapping[Key, tuple[int, int]]]
 """Session -> stored item -> the part of the session's data file that has it, and its place among that part's items."""
 
 
+class Telling(Struct, frozen=True):
+    """The documents of one session, or those that belong to none."""
+
+    session: str | None
+    told_first: bytes
+    """What decides, besides the session itself, which documents these are and what they say of one another."""
+    documents: Callable[[], Iterator[Document]]
+
+
 def documents(book: Book, held: Held) -> Iterator[Document]:
     """Everything that can be found, in a fixed order."""
-    return _Teller(book, held).all()
+    for telling in tellings(book, held):
+        yield from telling.documents()
+
+
+def tellings(book: Book, held: Held) -> Iterator[Telling]:
+    """The same by session, so that what has not changed need not be told again."""
+    teller = _Teller(book, held)
+    for session in book.audit.sessions:
+        plan = teller.plan(session)
+        yield Telling(session.id, msgpack.encode(plan), partial(teller.session, session, plan))
+    yield Telling(None, b"", teller.paths)
+
+
+class _Plan(Struct, frozen=True, array_like=True):
+    """Which texts a session is the first to tell."""
+
+    entries: tuple[tuple[int, int], ...]
+    """Of its conversation: place, and how many other sessions have the message too."""
+    systems: dict[str, Key]
+    """Request -> its system member."""
+    tools: dict[str, tuple[tuple[str, str], ...]]
+    """Request -> name and text of tools."""
+    results: tuple[tuple[str, int], ...]
+    """Request and place of calls whose result stands in no message told so far."""
 
 
 class _Teller:
@@ -49,12 +84,42 @@ class _Teller:
             key for entries in book.audit.conversations.values() for key in {entry.key for entry in entries}
         )
 
-    def all(self) -> Iterator[Document]:
-        for session in self._book.audit.sessions:
-            yield from self._session(session)
-        yield from self._paths()
+    def plan(self, session: Session) -> _Plan:
+        """What the session tells; sessions have to be asked for in their order."""
+        book = self._book
+        conversation = book.audit.conversations.get(session.id, ())
+        entries = tuple(
+            (place, self._sessions_with[entry.key] - 1)
+            for place, entry in enumerate(conversation)
+            if self._is_new(entry.key)
+        )
+        answered = {entry.answers for entry in conversation}
+        systems: dict[str, Key] = {}
+        tools: dict[str, tuple[tuple[str, str], ...]] = {}
+        results: list[tuple[str, int]] = []
+        for name in session.request_ids:
+            request = book.requests[name]
+            prompt = request.prompt
+            if prompt is not None and prompt.system is not None and self._is_new(prompt.system):
+                systems[name] = prompt.system
+            if prompt is not None and prompt.tools is not None and self._is_new(prompt.tools):
+                offered = ((tool.name, _tool_text(tool)) for tool in book.library.tools(prompt.tools))
+                tools[name] = tuple((tool, text) for tool, text in offered if self._is_new(text))
+            if name not in answered:
+                results += [
+                    (name, index)
+                    for index, call in enumerate(request.tool_calls)
+                    if call.result is not None and call.result_key not in self._told
+                ]
+        return _Plan(entries, systems, tools, tuple(results))
 
-    def _session(self, session: Session) -> Iterator[Document]:
+    def _is_new(self, text: str) -> bool:
+        new = text not in self._told
+        self._told.add(text)
+        return new
+
+    def session(self, session: Session, plan: _Plan) -> Iterator[Document]:
+        """The documents of a session."""
         book = self._book
         project = book.project_title(session.project) if session.project else ""
         about = (session.title, session.words or "", project, session.model or "", book.client_name(session.client))
@@ -62,30 +127,27 @@ class _Teller:
             DocumentKind.SESSION, "\n".join(about), session, None, book.session_path(session.id), note=str(session.kind)
         )
         entries = book.audit.conversations.get(session.id, ())
-        for entry in entries:
-            if entry.key not in self._told:
-                self._told.add(entry.key)
-                yield from self._message(session, entry)
+        for place, others in plan.entries:
+            yield from self._message(session, entries[place], others)
         answered = {entry.answers for entry in entries}
         for name in session.request_ids:
             request = book.requests[name]
-            yield from self._members(session, request)
+            yield from self._members(session, request, plan)
             if name not in answered:
-                yield from self._last_answer(session, request)
+                yield from self._last_answer(session, request, plan)
             if request.errors:
                 path = book.request_path(name) or ""
                 yield self._document(DocumentKind.ERROR, "\n".join(request.errors), session, request, path)
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
-    def _message(self, session: Session, entry: Entry) -> Iterator[Document]:
+    def _message(self, session: Session, entry: Entry, others: int) -> Iterator[Document]:
         book = self._book
         message = book.library.message(entry.key)
         answer = entry.answers in book.part_of
         request = book.requests[entry.answers if answer and entry.answers else entry.request_id]
         page = book.session_path(session.id, book.part_of.get(request.id, 1))
         here = f"{page}#m-{entry.key[:12]}"
-        others = self._sessions_with[entry.key] - 1
         shared = f"also in {count(others)} other session{'s' if others > 1 else ''}" if others else ""
         for part in message.parts:
             if isinstance(part, Media):
@@ -117,27 +179,20 @@ class _Teller:
 
     # --- what stands in no message -----------------------------------------------------------------------------------
 
-    def _members(self, session: Session, request: Request) -> Iterator[Document]:
+    def _members(self, session: Session, request: Request, plan: _Plan) -> Iterator[Document]:
         """System members and tools, each where it was first sent."""
-        prompt, library = request.prompt, self._book.library
-        if prompt is None:
-            return
-        if prompt.system is not None and prompt.system not in self._told:
-            self._told.add(prompt.system)
-            page = self._book.session_path(session.id, self._book.part_of.get(request.id, 1)) + "#prompt-audit"
-            for text in library.system_texts(prompt.system):
-                source = self._source(session, prompt.system, text)
+        system = plan.systems.get(request.id)
+        if system is not None:
+            page = f"{self._book.session_path(session.id)}#v-{system[:12]}"
+            for text in self._book.library.system_texts(system):
+                source = self._source(session, system, text)
                 yield self._document(DocumentKind.PROMPT, text, session, request, page, note="system", source=source)
-        if prompt.tools is not None and prompt.tools not in self._told:
-            self._told.add(prompt.tools)
-            for tool in library.tools(prompt.tools):
-                text = "\n".join((tool.name, tool.description, *_lines(tool.schema)))
-                if text not in self._told:
-                    self._told.add(text)
-                    path = f"{tool_set_path(prompt.tools)}#{slug(tool.name)}"
-                    yield self._document(DocumentKind.PROMPT, text, session, request, path, note="tool offered")
+        tools = request.prompt.tools if request.prompt is not None else None
+        for name, text in plan.tools.get(request.id, ()):
+            path = f"{tool_set_path(tools or '')}#{slug(name)}"
+            yield self._document(DocumentKind.PROMPT, text, session, request, path, note="tool offered")
 
-    def _last_answer(self, session: Session, request: Request) -> Iterator[Document]:
+    def _last_answer(self, session: Session, request: Request, plan: _Plan) -> Iterator[Document]:
         """An answer that no later request repeats."""
         page = self._book.session_path(session.id, self._book.part_of[request.id])
         for text, anchor, note in (
@@ -151,10 +206,10 @@ class _Teller:
             yield self._document(
                 DocumentKind.CALL, call_text(call.name, call.arguments), session, request, path, note=call.name
             )
-            if call.result is not None and call.result_key not in self._told:
+            if call.result is not None and (request.id, index) in plan.results:
                 yield self._document(DocumentKind.RESULT, call.result, session, request, path, note=call.name)
 
-    def _paths(self) -> Iterator[Document]:
+    def paths(self) -> Iterator[Document]:
         """Paths, each at the call that first touched it."""
         book = self._book
         first: dict[str, tuple[str, int]] = {}
@@ -191,6 +246,10 @@ class _Teller:
         return Document(
             kind=kind, text=text, href=href, session=title, request=label, note=one_line(note), source=source
         )
+
+
+def _tool_text(tool: Tool) -> str:
+    return "\n".join((tool.name, tool.description, *_lines(tool.schema)))
 
 
 def _kind(message: Message) -> DocumentKind:

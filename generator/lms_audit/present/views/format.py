@@ -110,9 +110,9 @@ def size(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """``83 %``, with a digit where it matters."""
+    """``83 %``, with a digit where it matters: ``2.5 %``, and the ``97.5 %`` that go with it."""
     percent = value * 100
-    if 0 < percent < 10 or 99 < percent < 100:
+    if 0 < percent < 10 or 90 < percent < 100:
         return f"{percent:.1f}{THIN}%"
     return f"{percent:.0f}{THIN}%"
 

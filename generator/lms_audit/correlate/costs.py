@@ -1,0 +1,402 @@
+"""How improbable it is that a request had these parts: an engine task, packets, an end, a hang-up.
+
+Costs are sums of small penalties; only differences mean anything. Sure of something is what costs 4 less than all else.
+An engine's lines may reach the log a moment late, so that what is out of order within a second costs less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from lms_audit.correlate.drafts import Draft
+from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
+from lms_audit.correlate.sizes import Sizes
+from lms_audit.model import Api, Millis
+from lms_audit.read import events as ev
+
+IMPOSSIBLE = 500.0
+WRONG = 30.0
+"""What cannot be in a whole log."""
+UNLIKE = 12.0
+"""What hardly ever happens."""
+MISSING = 8.0
+"""A part that should be there is not."""
+SECOND = 1000
+IN_APP = 16.0
+"""An engine task was nobody's: for a chat in the application itself."""
+CLOSING_MS = 2000
+"""So soon after its end at the latest a client closes its connection."""
+
+
+class Parts(NamedTuple):
+    """What may be exchanged between requests."""
+
+    tasks: tuple[EngineTask, ...]
+    stream: PacketStream | None
+    end: End | None
+    hangup: Hangup | None
+
+    @classmethod
+    def of(cls, draft: Draft) -> Parts:
+        """The parts a request has now."""
+        run = draft.run
+        return cls(tuple(run.tasks), run.stream, run.end, run.hangup)
+
+    def give(self, draft: Draft) -> None:
+        """Makes them a request's."""
+        run = draft.run
+        run.tasks, run.stream, run.end, run.hangup = list(self.tasks), self.stream, self.end, self.hangup
+        for task in self.tasks:
+            task.run = run
+        if self.stream is not None:
+            self.stream.run = run
+        if self.hangup is not None:
+            self.hangup.owner = draft
+
+    @property
+    def task(self) -> EngineTask | None:
+        """The engine task that did the work."""
+        timed = [task for task in self.tasks if task.timed]
+        return timed[-1] if timed else self.tasks[-1] if self.tasks else None
+
+    @property
+    def answer(self) -> ev.Answer | None:
+        """What is in the log of the answer."""
+        if self.end is not None and self.end.answer is not None:
+            return self.end.answer
+        return self.stream.answer if self.stream is not None else None
+
+
+class Nobody(Draft):
+    """Who has what is no request's: the task of a chat in the application itself, a hang-up that nothing explains."""
+
+    def __init__(self, tasks: tuple[EngineTask, ...] = (), hangup: Hangup | None = None) -> None:
+        super().__init__(-1, 0, None)
+        self.run.tasks, self.run.hangup = list(tasks), hangup
+
+
+class Costs:
+    """Costs in one log. ``created_off``: seconds between a request's start and what an answer says of it."""
+
+    def __init__(
+        self, drafts: Iterable[Draft], sizes: Sizes, created_off: Callable[[Draft, int], int], *, closing: bool
+    ) -> None:
+        self.sizes = sizes
+        self.created_off = created_off
+        self.closing = closing
+        """Clients of this log close their connections once they have their answer."""
+        drafts = list(drafts)
+        self.next: dict[Draft, Draft] = {}
+        """Who goes on where a request's prompt ends, and so had its answer."""
+        self.before: dict[Draft, Draft] = {}
+        self._conversations(drafts)
+        self.engines = {draft.tag for draft in drafts if any(task.slot is not None for task in draft.run.tasks)}
+        """Models whose engine tells of every task."""
+        self.blocks = any(task.block for draft in drafts for task in draft.run.tasks)
+        self.streams = {draft.api for draft in drafts if draft.run.stream is not None}
+        """Protocols whose packets are in the log."""
+        self._costs: dict[tuple[Any, ...], float] = {}
+        self.heirs = {id(task.before): task for draft in drafts for task in draft.run.tasks if task.before is not None}
+
+    def _conversations(self, drafts: Iterable[Draft]) -> None:
+        ended: dict[int, list[Draft]] = {}
+        for draft in drafts:
+            if not draft.generates or draft.prompt is None or not draft.prompt.count:
+                continue
+            earlier = self.sizes.predecessors(draft, ended)
+            if len(earlier) == 1 or (earlier and not _together(earlier[-2], earlier[-1])):
+                self.next.setdefault(earlier[-1], draft)
+                self.before[draft] = earlier[-1]
+            ended.setdefault(draft.prompt.node, []).append(draft)
+            if draft.api is Api.MESSAGES:
+                ended.setdefault(-self.sizes.tree.parent(draft.prompt.node), []).append(draft)
+
+    # -- sums
+
+    def change(self, draft: Draft, now: Parts, then: Parts) -> float:
+        """What it costs to give a request other parts than it has now."""
+        return self._known(draft, then) - self._known(draft, now)
+
+    def hardly_its(self, draft: Draft) -> bool:
+        """Whether a request's engine task is rather nobody's."""
+        task = draft.run.task
+        return task is not None and self._task(draft, task) > IN_APP + MISSING
+
+    def order(self, handed: Sequence[tuple[Draft, Parts]]) -> float:
+        """What it costs beyond that to give several requests other parts: they may be out of order then."""
+        total = 0.0
+        for (one, mine), (other, theirs) in combinations(handed, 2):
+            total += _order(one, mine, other, theirs) - _order(one, Parts.of(one), other, Parts.of(other))
+        return total
+
+    def _known(self, draft: Draft, parts: Parts) -> float:
+        key = (draft, *parts)
+        if key not in self._costs:
+            self._costs[key] = self.cost(draft, parts)
+        return self._costs[key]
+
+    def forget(self) -> None:
+        """Something has changed: what a request costs also depends on what others have."""
+        self._costs.clear()
+
+    def cost(self, draft: Draft, parts: Parts) -> float:
+        """One request with these parts."""
+        if isinstance(draft, Nobody):
+            if parts.stream is not None or parts.end is not None:
+                return IMPOSSIBLE
+            return (IN_APP if parts.tasks else 0.0) + (MISSING if parts.hangup is not None else 0.0)
+        task = parts.task
+        total = self._hangup(draft, parts, task)
+        if task is not None:
+            total += self._task(draft, task)
+        else:
+            total += self._no_task(draft, parts)
+        if parts.stream is not None:
+            total += self._stream(draft, parts.stream) + _stream_within(parts.stream, task, parts.end)
+        elif parts.end is not None and not parts.end.whole and draft.api in self.streams:
+            total += MISSING
+        if parts.end is not None:
+            total += self._end(draft, parts.end, task)
+        elif parts.hangup is None and draft.run.failed_at is None:
+            total += MISSING
+        answer = parts.answer
+        if answer is not None and answer.usage is not None:
+            total += self._usage(draft, task, answer.usage)
+        return total
+
+    # -- engine tasks
+
+    def _task(self, draft: Draft, task: EngineTask) -> float:
+        if task.start < _start(draft):
+            return IMPOSSIBLE
+        if _differ(task.tag, draft.model_tag) or _differ(task.stream, draft.stream):
+            return IMPOSSIBLE
+        total = MISSING if _differ(task.guess, draft.model_tag) else 0.0
+        earlier = self._earlier(draft)
+        return (
+            total
+            + late(task, draft)
+            - self.sizes.fit(task, draft, earlier)
+            + _slot(task, earlier, self.heirs.get(id(earlier)))
+        )
+
+    def _earlier(self, draft: Draft) -> EngineTask | None:
+        before = self.before.get(draft)
+        if before is not None and before.task is not None and before.task.prompt_tokens is not None:
+            return before.task
+        return self.sizes.earlier(draft)
+
+    def _no_task(self, draft: Draft, parts: Parts) -> float:
+        if parts.end is None or draft.run.failed_at is not None:
+            return 0.0
+        tells = draft.tag in self.engines or self.blocks
+        return (3.0 if parts.hangup is not None else MISSING) if tells else 0.0
+
+    # -- packets
+
+    def _stream(self, draft: Draft, stream: PacketStream) -> float:
+        if stream.start < _start(draft) or draft.stream is False or _differ(stream.tag, draft.model_tag):
+            return IMPOSSIBLE
+        total = 0.0
+        if (stream.answer.object or "").startswith("chat.completion"):
+            total = MISSING if draft.api is Api.MESSAGES else 3.0 if draft.api is Api.RESPONSES else 0.0
+        after = self.next.get(draft)
+        if after is not None and stream.end > after.place:
+            total += UNLIKE
+        return total
+
+    # -- ends
+
+    def _end(self, draft: Draft, end: End, task: EngineTask | None) -> float:
+        if end.place < _start(draft) or _differ(end.whole, None if draft.stream is None else not draft.stream):
+            return IMPOSSIBLE
+        if _differ(end.tag, draft.model_tag):
+            return IMPOSSIBLE
+        messages = draft.api is Api.MESSAGES
+        if not end.whole and draft.api is not None and (end.family == "messages") is not messages:
+            return IMPOSSIBLE
+        total = shape(draft, end.answer) if end.answer is not None else 0.0
+        if draft.path is not None and not draft.started and not draft.old:
+            total += WRONG
+        if end.answer is not None and end.answer.created is not None:
+            total += WRONG if self.created_off(draft, end.answer.created) > 1 else 0.0
+        after = self.next.get(draft)
+        if after is not None and end.place > after.place:
+            total += WRONG if end.at - after.first_at >= SECOND else 6.0
+        if (task is not None and task.slot is not None) or (task is not None and task.block):
+            total += _between(task.done, task.done_at, end)
+        return total
+
+    def _usage(self, draft: Draft, task: EngineTask | None, usage: ev.Usage) -> float:
+        if not usage.input:  # that is what a cancelled one says
+            return WRONG if usage.output == 0 and task is not None and task.slot is not None and task.whole else 0.0
+        if task is None or task.prompt_tokens is None:
+            return -self.sizes.fit_usage(usage, draft)
+        total = WRONG if task.prompt_tokens != usage.input else 0.0
+        if task.eval_tokens is not None and usage.output is not None and abs(task.eval_tokens - usage.output) > 1:
+            total += WRONG
+        return total
+
+    # -- hang-ups
+
+    def _hangup(self, draft: Draft, parts: Parts, task: EngineTask | None) -> float:
+        hangup, end = parts.hangup, parts.end
+        slot = task if task is not None and task.slot is not None else None
+        if hangup is None:
+            return UNLIKE if self._cut_off(parts, slot) else 0.0
+        if hangup.place < draft.place:
+            return IMPOSSIBLE
+        if hangup.after(end):
+            assert end is not None
+            late = hangup.at - end.at > CLOSING_MS
+            return (WRONG if late else 0.0 if self.closing else 3.0) + (UNLIKE if self._cut_off(parts, slot) else 0.0)
+        after = self.next.get(draft)
+        if after is not None and after.place < hangup.place:
+            return WRONG
+        if slot is not None and slot.done is not None:
+            if slot.eval_ms is not None:
+                return 3.0 if slot.done < hangup.place else UNLIKE
+            gap = ((slot.done_at or hangup.at) - max(hangup.at, slot.launched_at or 0)) / SECOND
+            return UNLIKE if gap < -1 else min(max(gap - 1, 0) * 0.5, 4.0)
+        stream = parts.stream
+        if stream is not None and stream.answer.finish_reason is not None:
+            return 3.0 if stream.end < hangup.place else UNLIKE
+        if stream is not None and stream.last_at - hangup.at > SECOND:
+            return MISSING
+        if end is None:
+            return 4.0 if draft.stream else 0.0
+        answer = end.answer
+        if answer is not None and answer.usage is not None and not answer.usage.input and not answer.usage.output:
+            return 0.0
+        return min(max(end.at - hangup.at - SECOND, 0) / SECOND, 6.0)
+
+    def _cut_off(self, parts: Parts, slot: EngineTask | None) -> bool:
+        """Whether something shows that the answer was not written to its end."""
+        if slot is not None and slot.cut:
+            return True
+        if parts.stream is not None and parts.end is not None and parts.stream.answer.finish_reason is None:
+            return True
+        answer = parts.end.answer if parts.end is not None else None
+        if answer is not None and answer.stats is not None and answer.stats.stop_reason == "userStopped":
+            return True
+        usage = answer.usage if answer is not None else None
+        return usage is not None and usage.input == 0 and usage.output == 0
+
+    # -- what can be seen
+
+    def seen(self, handed: Iterable[tuple[Draft, Parts]]) -> bool:
+        """Whether requests with these parts would be said to be other than they are now."""
+        return any(_seen(draft, Parts.of(draft), parts) for draft, parts in handed if not isinstance(draft, Nobody))
+
+
+def late(task: EngineTask, draft: Draft) -> float:
+    """A task is launched soon after its request has started, unless all slots are taken."""
+    if task.slot is None or task.launched_at is None or draft.running_at is None:
+        return 0.0
+    return min(max(task.launched_at - draft.running_at - CLOSING_MS, 0) / SECOND, MISSING)
+
+
+SHAPES: dict[str, frozenset[Api]] = {
+    "chat.completion": frozenset((Api.CHAT, Api.LMSTUDIO_V0)),
+    "text_completion": frozenset((Api.COMPLETIONS, Api.LMSTUDIO_V0)),
+    "response": frozenset((Api.RESPONSES,)),
+    "message": frozenset((Api.MESSAGES,)),
+}
+"""What a whole answer calls itself -> protocols that answer so."""
+
+
+def shape(draft: Draft, answer: ev.Answer) -> float:
+    """Whether an answer is one of a request's protocol."""
+    if draft.api is None:
+        return 0.0
+    apis = SHAPES.get(answer.object or "")
+    if apis is not None and draft.api not in apis:
+        return WRONG
+    stats = answer.stats is not None and answer.stats.generation_ms is not None  # only /api/v0 tells times
+    return UNLIKE if apis is not None and stats is not (draft.api is Api.LMSTUDIO_V0) else 0.0
+
+
+def _seen(draft: Draft, now: Parts, then: Parts) -> bool:
+    if now.task is not then.task or now.stream is not then.stream:
+        return True
+    if now.end is not then.end and (now.end is None or then.end is None or now.end.whole):
+        return True
+    before = draft.status(), draft.run.ended_at
+    then.give(draft)
+    after = draft.status(), draft.run.ended_at
+    now.give(draft)
+    if before[0] is not after[0]:
+        return True
+    return abs((before[1] or 0) - (after[1] or 0)) >= SECOND
+
+
+def _slot(task: EngineTask, earlier: EngineTask | None, heir: EngineTask | None) -> float:
+    """A conversation goes on in the slot that has most of it, if that slot is free, and finds no more there."""
+    if earlier is None or earlier.slot is None or task.slot is None or earlier.engine != task.engine:
+        return 0.0
+    known = (earlier.prompt_tokens or 0) + (earlier.eval_tokens or 0)
+    total = UNLIKE if task.cache_tokens is not None and task.cache_tokens > 1.02 * known + 300 else 0.0
+    if task.before is earlier:
+        return total - MISSING
+    taken = heir is not None and heir.start < task.start
+    return total if taken else total + 6.0
+
+
+def _order(one: Draft, mine: Parts, other: Draft, theirs: Parts) -> float:
+    """Tasks are launched in the order of their requests; requests end in the order in which their tasks are done."""
+    a, b = mine.task, theirs.task
+    if a is None or b is None or a is b:
+        return 0.0
+    total = 0.0
+    if (_start(one) < _start(other)) is not (a.start < b.start):
+        total += MISSING if a.block else 1.5
+    ends = mine.end, theirs.end
+    if a.done is not None and b.done is not None and ends[0] is not None and ends[1] is not None:
+        total += 5.0 if (a.done < b.done) is not (ends[0].place < ends[1].place) else 0.0
+    return total
+
+
+def _stream_within(stream: PacketStream, task: EngineTask | None, end: End | None) -> float:
+    total = 0.0
+    if end is not None:
+        total += WRONG if stream.end > end.place else 0.0
+        total += _gap(end.at - stream.last_at) if stream.answer.finish_reason is not None else 0.0
+    if task is None:
+        return total
+    if stream.start < task.start:
+        total += UNLIKE
+    if task.timing is not None and task.eval_ms is not None:
+        total += WRONG if stream.end > task.timing else 0.0
+        total += _gap(abs(stream.last_at - stream.at - round(task.eval_ms)))
+    if task.prompt_ms is not None and task.launched_at is not None:
+        total += _gap(abs(stream.at - task.launched_at - round(task.prompt_ms)))
+    return total
+
+
+def _between(done: Place | None, done_at: Millis | None, end: End) -> float:
+    if done is None or done_at is None:
+        return 0.0
+    if done > end.place:
+        return MISSING if done_at - end.at < SECOND else WRONG
+    return _gap(end.at - done_at)
+
+
+def _gap(ms: Millis) -> float:
+    """What follows at once may stand in the next second."""
+    return min(max(ms - 1500, 0) / SECOND * 1.5, 9.0)
+
+
+def _differ(one: object, other: object) -> bool:
+    return one is not None and other is not None and one != other
+
+
+def _start(draft: Draft) -> Place:
+    return draft.started_place or draft.place
+
+
+def _together(one: Draft, other: Draft) -> bool:
+    """Whether the second came before the first had ended."""
+    return one.run.end is None or other.place < one.run.end.place

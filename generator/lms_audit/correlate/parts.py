@@ -1,0 +1,110 @@
+"""What the log shows of a request's course, in parts that belong together: packets, an end, a hang-up.
+
+A part is made of lines that cannot be of two requests. To which request it belongs is another question, and the answer
+may change while more of the log is read. (The fourth part, ``EngineTask``, has a module of its own.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lms_audit.correlate.engine_task import Note
+from lms_audit.model import Millis
+from lms_audit.read import events as ev
+from lms_audit.read.fold import join_answers
+from lms_audit.read.join import Stretch
+
+if TYPE_CHECKING:
+    from lms_audit.correlate.drafts import Draft, Run
+
+Place = tuple[int, int]
+"""Stretch and line."""
+
+
+class PacketStream:
+    """The packets of one chat id."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[ev.Packets, int, Stretch]] = []
+        """File by file, each with its stretch and that one's number."""
+        self.run: Run | None = None
+        self.among: list[Draft] = []
+        """Requests it may belong to."""
+        self.notes: list[Note] = []
+        self._answer: ev.Answer | None = None
+
+    @property
+    def start(self) -> Place:
+        """Stretch and line of the first packet."""
+        event, number, _ = self.events[0]
+        return number, event.line
+
+    @property
+    def end(self) -> Place:
+        """Stretch and line of the last packet."""
+        event, number, _ = self.events[-1]
+        return number, event.end_line
+
+    @property
+    def at(self) -> Millis:
+        """Time of the first packet."""
+        return self.events[0][0].at
+
+    @property
+    def last_at(self) -> Millis:
+        """Time of the last packet."""
+        return self.events[-1][0].last_at
+
+    @property
+    def first_token_at(self) -> Millis | None:
+        """Time of the first packet with something in it."""
+        return next((event.first_token_at for event, _, _ in self.events if event.first_token_at is not None), None)
+
+    @property
+    def tag(self) -> str | None:
+        """Model tag of its lines."""
+        return self.events[0][0].tag
+
+    @property
+    def answer(self) -> ev.Answer:
+        """What its packets say together."""
+        if self._answer is None:
+            self._answer = join_answers([event.answer for event, _, _ in self.events])
+        return self._answer
+
+
+class End:
+    """The line that ends a request: that its stream is finished, or its whole answer."""
+
+    def __init__(self, event: ev.Event, place: Place, answer: ev.Answer | None = None, *, whole: bool = False) -> None:
+        self.at = event.at
+        self.place = self.start = place
+        self.whole = whole
+        """It is the whole answer, a prediction."""
+        self.answer = answer
+        self.tag: str | None = getattr(event, "tag", None)
+        self.family: str | None = getattr(event, "family", None)
+        self.calls_line: str | None = None
+        """The line of tool calls before a prediction."""
+        self.redacted = False
+        self.notes: list[Note] = []
+
+
+class Hangup:
+    """A client has closed its connection; the line names nobody."""
+
+    def __init__(self, event: ev.Disconnected | ev.Task, place: Place, drafts: list[Draft], *, weak: bool) -> None:
+        self.event = event
+        self.at = event.at
+        self.place = self.start = place
+        self.drafts = drafts
+        """Requests in flight that it may have cut off."""
+        self.weak = weak
+        """A request had just ended, and its client may have closed the connection, as clients do."""
+        self.owner: Draft | None = None
+        """Whose client it was, where that is known or the likeliest."""
+        self.notes: list[Note] = []
+
+    def after(self, end: End | None) -> bool:
+        """It came after the end of its request, and cut nothing off."""
+        return end is not None and end.place < self.place
