@@ -197,7 +197,8 @@ def _times_over_time() -> Any:
 def _speed(unit: str) -> Callable[[], Any]:
     def make() -> Any:
         alt = _alt()
-        colour = alt.Color("model:N", title=None, legend=alt.Legend(orient="top", columns=3, labelLimit=260))
+        legend = alt.Legend(orient="top", columns=3, labelLimit=260, symbolOpacity=1)
+        colour = alt.Color("model:N", title=None, legend=legend)
         x = alt.X("depth:Q", title="tokens of context", axis=alt.Axis(format="~s", tickCount=6))
         base = alt.Chart(_named())
         points = base.transform_filter("datum.median == null").mark_circle(size=22)
@@ -205,7 +206,7 @@ def _speed(unit: str) -> Callable[[], Any]:
             x=x,
             y=alt.Y("rate:Q", title=unit),
             color=colour,
-            opacity=alt.condition("datum.out", alt.value(0.06), alt.value(0.4)),  # out of the period a reader chose
+            opacity=alt.condition("datum.out", alt.value(0.06), alt.value(0.5)),  # out of the period a reader chose
             tooltip=[
                 alt.Tooltip("model:N", title="Model"),
                 alt.Tooltip("depth:Q", title="Context", format=","),
@@ -295,7 +296,7 @@ def _tools() -> Any:
         .mark_bar()
         .encode(
             y=alt.Y("tool:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, ticks=False, domain=False)),
-            x=alt.X("n:Q", title="calls", axis=alt.Axis(tickMinStep=1, format="~s")),
+            x=alt.X("n:Q", title="calls", axis=alt.Axis(tickMinStep=1, tickCount=8, format="~s")),
             color=alt.Color(
                 "outcome:N",
                 title=None,

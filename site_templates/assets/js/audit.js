@@ -131,7 +131,7 @@
     if ("v" in cell.dataset) return cell.dataset.v === "" ? null : Number(cell.dataset.v);
     const text = cell.textContent.trim();
     if (text === "" || text === "not logged") return null;
-    const found = /^[≈$−-]?\s*([\d,]+(?:\.\d+)?)\s*(\S*)/.exec(text);
+    const found = /^[<≈$−-]?\s*([\d,]+(?:\.\d+)?)(?: ±1)?\s*(\S*)/.exec(text);
     if (!found) return text.toLowerCase();
     const scale = { k: 1e3, M: 1e6, G: 1e9, kB: 1e3, MB: 1e6, GB: 1e9, ms: 1, s: 1e3, min: 6e4, h: 36e5, d: 864e5 }[found[2]] ?? 1;
     return Number(found[1].replaceAll(",", "")) * scale;

@@ -115,7 +115,8 @@ def table_view(book: Book, table: Table, anchor: str = "") -> TableView:
             label = book.project_title(name)
         path = book.link(row.link) or ""
         own = path.rpartition("#")[2] if anchor and kind == anchor else ""
-        rows.append(TableRow(label, "" if own else path, icon, tuple(shown(cell, name="·") for cell in row.cells), own))
+        cells = tuple(shown(cell, name="·") for cell in row.cells)
+        rows.append(TableRow(label, book.requests_path(kind, name) if own else path, icon, cells, own))
     return TableView(table.id, table.title, table.head, tuple(rows), table.note)
 
 

@@ -103,8 +103,10 @@ def _title(request: Request) -> str:
 def _took(request: Request, total: float) -> str:
     """How long a row is; the clock's part of it says how exact that is."""
     spans = ("queue_ms", "prompt_ms", "generation_ms")
-    known = [name for name in spans if getattr(request, name)] or ["elapsed_ms"]
-    return ticks(total) if any(ticking(request, name) for name in known) else ms(total)
+    parts = [name for name in spans if getattr(request, name)]
+    if total == request.elapsed_ms:
+        parts.append("elapsed_ms")
+    return ticks(total) if any(ticking(request, name) for name in parts) else ms(total)
 
 
 def _reused(request: Request) -> float:
