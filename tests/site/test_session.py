@@ -369,6 +369,20 @@ def test_the_prompt_audit_has_systems_developers_tools_and_messages(first: Page,
     expect(audit.locator("[data-tab=tools] .chip", has_text="tokens")).to_be_visible()
 
 
+def test_the_prompt_audit_fits_a_phone(browser: Browser, long: Long) -> None:
+    phone = {"width": 390, "height": 844}
+    with opened(browser, long.page, viewport=phone, has_touch=True, is_mobile=True) as watched:
+        page = watched.page
+        for tab in ("messages", "system", "developer", "tools"):
+            page.locator(f"label[for=tab-{tab}]").click()
+            for row in page.locator(f"[data-tab={tab}] :is(.offered li, summary, .note)").all():
+                assert row.evaluate("row => row.scrollWidth <= row.clientWidth"), (tab, row.inner_text())
+            for shown in page.locator(f"[data-tab={tab}] :is(.size, .used, .meter, .chip)").all()[:20]:
+                box = shown.bounding_box()
+                assert box is None or box["x"] + box["width"] <= 390, (tab, shown.inner_text())
+        assert watched.troubles == []
+
+
 def test_exactly_what_a_request_sent_is_shown_and_copied(first: Page, long: Long) -> None:
     options = first.locator("#exact option").all()
     first.locator("#exact").select_option(index=1)
