@@ -170,7 +170,7 @@ class Costs:
     # -- engine tasks
 
     def _task(self, draft: Draft, task: EngineTask) -> float:
-        if task.start is not None and task.start < _start(draft):
+        if task.start < _start(draft):
             return IMPOSSIBLE
         if _differ(task.tag, draft.model_tag) or _differ(task.stream, draft.stream):
             return IMPOSSIBLE
@@ -219,6 +219,8 @@ class Costs:
         if not end.whole and draft.api is not None and (end.family == "messages") is not messages:
             return IMPOSSIBLE
         total = shape(draft, end.answer) if end.answer is not None else 0.0
+        if draft.path is not None and not draft.started and not draft.old:
+            total += WRONG
         if end.answer is not None and end.answer.created is not None:
             total += WRONG if self.created_off(draft, end.answer.created) > 1 else 0.0
         after = self.next.get(draft)
@@ -339,7 +341,7 @@ def _slot(task: EngineTask, earlier: EngineTask | None, heir: EngineTask | None)
     total = UNLIKE if task.cache_tokens is not None and task.cache_tokens > 1.02 * known + 300 else 0.0
     if task.before is earlier:
         return total - MISSING
-    taken = heir is not None and heir.start is not None and task.start is not None and heir.start < task.start
+    taken = heir is not None and heir.start < task.start
     return total if taken else total + 6.0
 
 
@@ -349,7 +351,7 @@ def _order(one: Draft, mine: Parts, other: Draft, theirs: Parts) -> float:
     if a is None or b is None or a is b:
         return 0.0
     total = 0.0
-    if a.start is not None and b.start is not None and (_start(one) < _start(other)) is not (a.start < b.start):
+    if (_start(one) < _start(other)) is not (a.start < b.start):
         total += MISSING if a.block else 1.5
     ends = mine.end, theirs.end
     if a.done is not None and b.done is not None and ends[0] is not None and ends[1] is not None:
@@ -364,7 +366,7 @@ def _stream_within(stream: PacketStream, task: EngineTask | None, end: End | Non
         total += _gap(end.at - stream.last_at) if stream.answer.finish_reason is not None else 0.0
     if task is None:
         return total
-    if task.start is not None and stream.start < task.start:
+    if stream.start < task.start:
         total += UNLIKE
     if task.timing is not None and task.eval_ms is not None:
         total += WRONG if stream.end > task.timing else 0.0

@@ -129,9 +129,9 @@ class EngineTask:
     # -- where its lines stand
 
     @property
-    def start(self) -> tuple[int, int] | None:
+    def start(self) -> tuple[int, int]:
         """Stretch and line of the first of them."""
-        return self.notes[0].place if self.notes else None
+        return self.notes[0].place
 
     @property
     def timing(self) -> tuple[int, int] | None:

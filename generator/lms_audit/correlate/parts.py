@@ -78,7 +78,7 @@ class End:
 
     def __init__(self, event: ev.Event, place: Place, answer: ev.Answer | None = None, *, whole: bool = False) -> None:
         self.at = event.at
-        self.place = place
+        self.place = self.start = place
         self.whole = whole
         """It is the whole answer, a prediction."""
         self.answer = answer
@@ -96,7 +96,7 @@ class Hangup:
     def __init__(self, event: ev.Disconnected | ev.Task, place: Place, drafts: list[Draft], *, weak: bool) -> None:
         self.event = event
         self.at = event.at
-        self.place = place
+        self.place = self.start = place
         self.drafts = drafts
         """Requests in flight that it may have cut off."""
         self.weak = weak

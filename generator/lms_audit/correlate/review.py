@@ -3,31 +3,33 @@
 In: requests with their parts (engine tasks, packets, end, hang-up), as they were bound line by line. Out: the same,
 with parts exchanged where the log as a whole speaks for it, and marks on requests that could as well have each other's.
 
-Requests that were at work at the same time are asked, two, three or four at a time, what it would cost, in
-improbability, to hand some of their parts round. What costs less than nothing is done. What costs little, and would
-change what is said of them, leaves a mark on all of them. Engine tasks and hang-ups that are nobody's take part. Cost:
+Requests that were at work at the same time are asked, two or more at a time, what it would cost, in improbability, to
+hand some of their parts round. What costs less than nothing is done. What costs little, and would change what is said
+of them, leaves a mark on all of them. Engine tasks and hang-ups that are nobody's take part. Cost:
 linear in the number of pairs that overlap; nothing without overlap.
 """
 
 from __future__ import annotations
 
-from bisect import bisect
-from collections.abc import Iterator, Sequence
-from itertools import combinations
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import heappop, heappush
+from itertools import combinations, count
 
 from lms_audit.correlate.costs import CLOSING_MS, Costs, Nobody, Parts
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
-from lms_audit.correlate.parts import Hangup, Place
+from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
+from lms_audit.model import Millis
 
 SURE = 4.0
 """By how much the best explanation must beat another one to count as settled."""
 GAIN = 0.5
 """What is gained by less is no reason to change anything."""
-LONGEST = 4
-"""So many requests hand parts round at most."""
-FURTHEST = 7
-"""And so many hang-ups."""
+WIDEST = 40
+"""So many requests are asked at most whether they take part in a round."""
+LONGER_MS = 30_000
+"""So much longer than it seems a request may have been at work."""
 SLACK = 2.0
 """What a round may cost on the way, beyond what it may cost in the end. (Whoever begins it, it comes out the same, and
 one of them can begin it without ever spending more than it costs in the end; but for what ``Costs.order`` adds.)"""
@@ -37,8 +39,6 @@ ROUNDS = 20
 SUBSETS: tuple[tuple[int, ...], ...] = tuple(
     subset for size in (1, 2, 3, 4) for subset in combinations(range(len(Parts._fields)), size)
 )
-
-HANGUPS = (3,)
 
 Round = tuple[float, tuple[Draft, ...], tuple[int, ...]]
 """What it costs, who takes part (each gives to the next, the last to the first), and which parts are handed on."""
@@ -59,7 +59,7 @@ class Review:
         self._parts: dict[Draft, Parts] = {}
         nobodies = [Nobody(tasks=(task,)) for task in tasks]
         nobodies += [Nobody(hangup=hangup) for hangup in hangups if hangup.owner is None]
-        pairs = list(_pairs([*drafts, *nobodies], hangups))
+        pairs = list(_pairs([*drafts, *nobodies], hangups, costs.next))
         pairs += [(draft, Nobody()) for draft in drafts if costs.hardly_its(draft)]
         for one, other in pairs:
             self.near.setdefault(one, []).append(other)
@@ -101,36 +101,55 @@ class Review:
         return self._parts[draft]
 
     def _rounds(self, start: Draft) -> Iterator[Round]:
-        """Rounds that begin with a request, and are not too dear."""
-        costs = self.costs
+        """Rounds that begin with a request, and are not too dear: for each that may come last, the cheapest."""
         for subset in SUBSETS:
-            longest = FURTHEST if subset == HANGUPS else LONGEST
-            circles: list[tuple[float, tuple[Draft, ...]]] = [(0.0, (start,))]
-            while circles:
-                spent, circle = circles.pop()
-                given = self._of(circle[-1])
-                empty = not any(given[part] for part in subset)
-                for taker in self.near[circle[-1]]:
-                    closes = taker is start and len(circle) > 1
-                    if taker in circle and not closes:
-                        continue
-                    own = self._of(taker)
-                    if empty and not any(own[part] for part in subset):
-                        continue
-                    price = spent + costs.change(taker, own, _with(own, given, subset))
+            circles: dict[Draft, tuple[float, tuple[Draft, ...]]] = {start: (0.0, (start,))}
+            number = count()
+            waiting: list[tuple[float, Place, int, Draft]] = [(0.0, start.place, next(number), start)]
+            passed: set[Draft] = set()
+            while waiting and len(passed) < WIDEST:
+                *_, giver = heappop(waiting)
+                if giver in passed:
+                    continue
+                passed.add(giver)
+                spent, circle = circles[giver]
+                for taker, change in self._changes(giver, subset):
+                    price = spent + change
                     if price > SURE + SLACK:
                         continue
-                    if closes:
-                        price += costs.order(self._handed(circle, subset))
+                    if taker is start:
+                        price += self.costs.order(self._handed(circle, subset))
                         if price < SURE:
                             yield price, circle, subset
-                    elif len(circle) < longest:
-                        circles.append((price, (*circle, taker)))
+                    elif taker not in passed and (taker not in circles or price < circles[taker][0]):
+                        circles[taker] = price, (*circle, taker)
+                        heappush(waiting, (price, taker.place, next(number), taker))
+
+    def _changes(self, giver: Draft, subset: tuple[int, ...]) -> Iterator[tuple[Draft, float]]:
+        """Who may be given someone's parts, and what it costs."""
+        given = self._of(giver)
+        earliest = min((part.start for part in _those(given, subset)), default=None)
+        for taker in self.near[giver]:
+            own = self._of(taker)
+            if not all(given[part] or own[part] for part in subset):
+                continue  # that is another round's
+            if earliest is None or earliest >= taker.place:
+                yield taker, self.costs.change(taker, own, _with(own, given, subset))
 
     def _handed(self, circle: tuple[Draft, ...], subset: tuple[int, ...]) -> list[tuple[Draft, Parts]]:
         """Everyone's parts after a round."""
         givers = (circle[-1], *circle[:-1])
         return [(one, _with(self._of(one), self._of(giver), subset)) for one, giver in zip(circle, givers, strict=True)]
+
+
+def _those(parts: Parts, subset: tuple[int, ...]) -> Iterator[EngineTask | PacketStream | End | Hangup]:
+    """Some of someone's parts, one by one."""
+    for number in subset:
+        part = parts[number]
+        if isinstance(part, tuple):
+            yield from part
+        elif part is not None:
+            yield part
 
 
 def _with(own: Parts, given: Parts, subset: tuple[int, ...]) -> Parts:
@@ -150,23 +169,28 @@ def _mark(circle: tuple[Draft, ...]) -> None:
         draft.rivalled |= len(requests) < len(circle)
 
 
-def _pairs(drafts: Sequence[Draft], hangups: Sequence[Hangup]) -> Iterator[tuple[Draft, Draft]]:
-    """Requests that were at work at the same time, as far as their lines show, or when a client closed a connection."""
-    closings = sorted((hangup.place, hangup.at) for hangup in hangups)
-    spans: list[tuple[Place, int, Place, Draft]] = []
+def _pairs(
+    drafts: Sequence[Draft], hangups: Sequence[Hangup], after: Mapping[Draft, Draft]
+) -> Iterator[tuple[Draft, Draft]]:
+    """Requests that may have been at work at the same time, or when a client closed a connection."""
+    closings = sorted(hangup.at for hangup in hangups)
+    spans: list[tuple[Place, Millis, int, Place, Millis, Draft]] = []
     for draft in drafts:
         lines = [(note.place, note.at) for note in draft.all_notes()]
         if lines:
-            end, at = max(lines)
-            for place, closed_at in closings[bisect(closings, (end, at)) :]:
-                if closed_at - at > CLOSING_MS:
+            end, until = max(lines)
+            for closed_at in closings[bisect_left(closings, until) :]:
+                if closed_at - max(lines)[1] > CLOSING_MS:
                     break
-                end = place
-            spans.append((min(lines)[0], len(spans), end, draft))
-    open_: list[tuple[Place, Draft]] = []
-    for start, _, end, draft in sorted(spans):
-        open_ = [(last, other) for last, other in open_ if last >= start]
-        for _, other in open_:
-            if not (isinstance(other, Nobody) and isinstance(draft, Nobody)):
+                until = closed_at
+            # Its end may be an earlier one than it should be: that has come before it was continued.
+            follower = after.get(draft)
+            until = max(until, min(follower.first_at, until + LONGER_MS) if follower is not None else until)
+            spans.append((*min(lines), len(spans), end, until, draft))
+    open_: list[tuple[Place, Millis, Draft]] = []
+    for start, at, _, end, until, draft in sorted(spans):
+        open_ = [one for one in open_ if one[0] >= start or one[1] > at]
+        for _, _, other in open_:
+            if after.get(other) is not draft and not (isinstance(other, Nobody) and isinstance(draft, Nobody)):
                 yield other, draft
-        open_.append((end, draft))
+        open_.append((end, until, draft))

@@ -64,7 +64,7 @@ def digest_chunks(
 def _utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """UTF-16, as a Windows shell writes when output is redirected, becomes UTF-8; all else passes untouched."""
     first = next(chunks, b"")
-    while len(first) < 2 and (more := next(chunks, b"")):
+    while len(first) < 2 and (more := next(chunks, None)) is not None:
         first += more
     encoding = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(first[:2])
     if encoding is None:

@@ -21,7 +21,7 @@ from lms_audit.present.views.blocks import Place, Said, said
 from lms_audit.present.views.book import Book
 from lms_audit.present.views.cards import Card, card
 from lms_audit.present.views.data import SessionData
-from lms_audit.present.views.format import clock, ms, size
+from lms_audit.present.views.format import clock, duration, ms, size, ticks
 from lms_audit.present.views.parts import SHOWN_TEXT, Part
 from lms_audit.present.views.phases import Calls, Phase, Step, Turn, calls_of, phase_of
 from lms_audit.read.payload import decode
@@ -274,8 +274,8 @@ class Teller:
     def _time(self, request: Request) -> str:
         """How long a call ran that was its request's only one, where the log's clock can tell."""
         gap = self._book.report.gaps.get(self._next(request))
-        told = gap is not None and gap.kind == "tools" and gap.ms >= 1_000 and len(self._book.calls(request)) == 1
-        return ms(gap.ms) if gap is not None and told else ""
+        told = gap is not None and gap.kind == "tools" and len(self._book.calls(request)) == 1
+        return (ms if request.precise else ticks)(gap.ms) if gap is not None and told else ""
 
     def _next(self, request: Request) -> str:
         place = self._book.number[request.id]
@@ -317,11 +317,11 @@ class Teller:
             yield self._make(request, facts, made.name, made.arguments, anchor, held, None, None)
 
     def _step(self, request: Request) -> Step:
-        took = [ms(request.elapsed_ms)] if request.elapsed_ms is not None else []
+        took = [duration(request, "elapsed_ms")] if request.elapsed_ms is not None else []
         if request.prompt_ms is not None:
-            took.append(f"prompt {ms(request.prompt_ms)}")
+            took.append(f"prompt {duration(request, 'prompt_ms')}")
         if request.generation_ms is not None:
-            took.append(f"answer {ms(request.generation_ms)}")
+            took.append(f"answer {duration(request, 'generation_ms')}")
         note = "" if request.status == "completed" else str(request.status)
         return Step(
             f"q-{request.id}",

@@ -176,7 +176,7 @@ def hub_page(book: Book, what: str) -> HubPage:
     charts: list[Chart] = []
     if what == "model":
         for work in ("decode", "prefill"):
-            rows = speed_rows(law for law in report.speed if law.work == work)
+            rows = speed_rows(book, (law for law in report.speed if law.work == work))
             if len(rows) > 2:
                 charts.append(chart(f"speed_{work}", rows))
         charts += distributions(book.audit.requests)[-1:]

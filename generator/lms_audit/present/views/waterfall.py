@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from lms_audit.model import Request
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.format import NOT_LOGGED, clock, count, ms, share
+from lms_audit.present.views.format import clock, count, duration, ms, share, ticking, ticks
 
 MOST_ROWS = 1_000
 MANY_ROWS = 40
@@ -88,8 +88,8 @@ def _spans(request: Request) -> tuple[tuple[str, float], ...]:
 
 def _title(request: Request) -> str:
     parts = [
-        f"prompt processing {NOT_LOGGED if request.prompt_ms is None else ms(request.prompt_ms)}",
-        f"response time {NOT_LOGGED if request.generation_ms is None else ms(request.generation_ms)}",
+        f"prompt processing {duration(request, 'prompt_ms')}",
+        f"response time {duration(request, 'generation_ms')}",
     ]
     if request.input_tokens is not None:
         parts.append(f"{count(request.input_tokens)} tokens in")
@@ -98,6 +98,13 @@ def _title(request: Request) -> str:
     if request.output_tokens is not None:
         parts.append(f"{count(request.output_tokens)} out")
     return " · ".join(parts)
+
+
+def _took(request: Request, total: float) -> str:
+    """How long a row is; the clock's part of it says how exact that is."""
+    spans = ("queue_ms", "prompt_ms", "generation_ms")
+    known = [name for name in spans if getattr(request, name)] or ["elapsed_ms"]
+    return ticks(total) if any(ticking(request, name) for name in known) else ms(total)
 
 
 def _reused(request: Request) -> float:
@@ -178,7 +185,7 @@ def _bar(
         label=_name(book, request, own),
         path=book.request_path(request.id) or "",
         time=clock(request.received_at),
-        took=ms(total),
+        took=_took(request, total),
         gap=ms(pause) if pause >= 3000 else "",
         gap_kind=str(gap.kind) if gap is not None else "",
         start=round(max(0.0, start), 3),
