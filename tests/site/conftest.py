@@ -69,10 +69,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("!", f"{skipped} tests skipped: {MISSING}", red=True, bold=True)
 
 
-def built(logs: Path, folder: Path) -> Path:
+def built(logs: Path, folder: Path, *options: str) -> Path:
     """The site of some logs, by the command people use; its pages stand beside it."""
     site = folder / "site"
-    command = [sys.executable, "-m", "lms_audit", "build", str(logs), "-o", str(site), "--quiet"]
+    command = [sys.executable, "-m", "lms_audit", "build", str(logs), "-o", str(site), "--quiet", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "generator")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

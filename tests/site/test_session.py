@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.logtext import streamed
 from tests.site import long_log
 from tests.site.conftest import built
 from tests.site.sources import source
@@ -26,8 +27,9 @@ class Long:
     """The site of the long conversation, and the bodies that were sent."""
 
     def __init__(self, folder: Path) -> None:
-        self.bodies = long_log.write(folder / "logs")
-        self.site = built(folder / "logs", folder)
+        self.logs = folder / "logs"
+        self.bodies = long_log.write(self.logs)
+        self.site = built(self.logs, folder)
         self.page = next((self.site / "sessions").glob("*/index.html"))
         self.parts = [self.page, *sorted(self.page.parent.glob("part-*.html"))]
 
@@ -74,6 +76,21 @@ def test_the_title_is_what_a_person_wrote_first_as_far_as_there_is_room(session:
     chips = session.page.locator(".chips .chip").all_inner_texts()
     assert [chip.strip() for chip in chips][:3] == ["OpenCode", "tideline", "qwen/qwen3.6-27b"]
     assert chips[-1] == "12 requests"
+
+
+def test_names_that_people_gave_stand_in_the_place_of_first_words(browser: Browser, long: Long, tmp_path: Path) -> None:
+    names = tmp_path / "names.yml"
+    names.write_text(f"sessions: {{{long.page.parent.name}: The cold kettle}}\nprojects: {{kettle: Tea kitchen}}\n")
+    site = built(long.logs, tmp_path, "--names", str(names))
+    with opened(browser, site / "index.html", viewport=DESKTOP) as watched:
+        page = watched.page
+        page.locator(".side-days summary").first.click()
+        page.locator(".side-days").get_by_role("link", name="The cold kettle").click()
+        expect(page.locator("h1")).to_have_text("The cold kettle")
+        expect(page.locator(".chips")).to_contain_text("Tea kitchen")
+        # what it was called without the name
+        expect(page.locator(".chip.words")).to_contain_text("Please mend the kettle")
+        assert watched.troubles == []
 
 
 def test_a_figure_says_what_it_means_and_what_it_covers(session: Watched) -> None:
@@ -341,6 +358,25 @@ def test_a_long_text_of_a_person_shows_its_beginning(browser: Browser, long: Lon
         expect(rest.locator("pre")).to_contain_text("0119 a line of somebody's log")
 
 
+def test_a_conversation_without_words_says_so_once(browser: Browser, tmp_path: Path) -> None:
+    # as LM Studio logs it when it is told to log little: no request lines, no bodies
+    records = [one for number in (1, 2) for one in streamed(60 * number, number, packets=False, chat="")[1:]]
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "2026-03-04.1.log").write_bytes(b"".join(records))
+    site = built(tmp_path / "logs", tmp_path)
+    path = max(site.glob("sessions/*/index.html"), key=lambda each: each.stat().st_size)
+    with opened(browser, path, viewport=DESKTOP) as watched:
+        conversation = watched.page.locator("#conversation")
+        expect(conversation.locator(".empty")).to_contain_text("The log holds no words of this conversation")
+        expect(conversation.locator(".step").first).to_be_visible()
+        expect(conversation.locator(".unsaid")).to_have_count(0)
+        expect(watched.page.locator("[data-tab=messages] .empty")).to_be_visible()
+        expect(watched.page.locator(".exact")).to_have_count(0)
+        watched.page.locator("details.req summary").first.click()
+        expect(watched.page.locator("details.req pre.tl").first).to_contain_text("engine timing")
+        assert watched.troubles == []
+
+
 # --- prompt audit ----------------------------------------------------------------------------------------------------
 
 
@@ -367,6 +403,20 @@ def test_the_prompt_audit_has_systems_developers_tools_and_messages(first: Page,
     assert tokens == sorted(tokens, reverse=True)
     expect(offered.first.locator(".used")).to_have_text("called 1 ×")
     expect(audit.locator("[data-tab=tools] .chip", has_text="tokens")).to_be_visible()
+
+
+def test_the_prompt_audit_fits_a_phone(browser: Browser, long: Long) -> None:
+    phone = {"width": 390, "height": 844}
+    with opened(browser, long.page, viewport=phone, has_touch=True, is_mobile=True) as watched:
+        page = watched.page
+        for tab in ("messages", "system", "developer", "tools"):
+            page.locator(f"label[for=tab-{tab}]").click()
+            for row in page.locator(f"[data-tab={tab}] :is(.offered li, summary, .note)").all():
+                assert row.evaluate("row => row.scrollWidth <= row.clientWidth"), (tab, row.inner_text())
+            for shown in page.locator(f"[data-tab={tab}] :is(.size, .used, .meter, .chip)").all()[:20]:
+                box = shown.bounding_box()
+                assert box is None or box["x"] + box["width"] <= 390, (tab, shown.inner_text())
+        assert watched.troubles == []
 
 
 def test_exactly_what_a_request_sent_is_shown_and_copied(first: Page, long: Long) -> None:
@@ -507,7 +557,7 @@ def test_a_link_opens_the_folds_and_the_tab_it_leads_into(browser: Browser, long
 
 
 def test_anchors_stay_when_a_conversation_grows(long: Long, tmp_path: Path) -> None:
-    data = next((long.site.parent / "logs").glob("*.log")).read_bytes()
+    data = next(long.logs.glob("*.log")).read_bytes()
     third = [found.start() for found in re.finditer(rb"^\[.*Received request", data, re.MULTILINE)][3]
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "2026-11-05.1.log").write_bytes(data[:third])

@@ -306,8 +306,9 @@ class Teller:
                 shown = Said(text) if markdown else said(text, Place(item, "[]"))
                 yield Turn(kind, anchor, label, shown, markdown, preview=one_line(text, REASONING_PREVIEW))
         if request.status == "completed" and not request.tool_calls and not (request.response_text or "").strip():
-            why = "an answer without text" if request.tool_calls_known else "the log does not hold this answer"
-            yield Turn("unsaid", f"a-{request.id}", "", Said(why))
+            known = request.tool_calls_known
+            why = "an answer without text" if known else "the log does not hold this answer"
+            yield Turn("unsaid", f"a-{request.id}", "", Said(why), note="" if known else "which settings keep it")
         for facts, made in zip(self._book.calls(request), request.tool_calls, strict=False):
             held = None
             if made.result is not None:

@@ -77,6 +77,11 @@ class Phase(Struct, frozen=True):
     about: str
     """``6 requests, 18 calls, 2 failed``."""
 
+    @property
+    def told(self) -> bool:
+        """Whether anything of it is more than the line of a request."""
+        return any(isinstance(item, Calls) or (isinstance(item, Turn) and item.kind != "unsaid") for item in self.items)
+
 
 def _said(card: Card) -> str:
     """A card's argument in few words: of a path the last part."""

@@ -93,6 +93,8 @@ class SessionPage(Struct, frozen=True):
     waterfall: Waterfall | None
     charts: tuple[Chart, ...]
     phases: tuple[Phase, ...]
+    silent: bool
+    """The log has none of the words; all there is are the requests' lines."""
     audit: PromptAudit
     common: Common
     details: tuple[Detail, ...]
@@ -342,6 +344,7 @@ def _page(
         else None,
         charts=session_charts(book, session) if first else (),
         phases=phases,
+        silent=not any(phase.told for phase in phases),
         audit=audit,
         common=shared,
         details=tuple(detail(book, request, shared) for request in requests),
