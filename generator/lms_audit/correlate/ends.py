@@ -423,7 +423,7 @@ def _api_of(answer: ev.Answer) -> Api | None:
     kind, stats = answer.object, answer.stats
     timed = stats is not None and stats.ttft_ms is not None
     if kind is None:
-        return Api.LMSTUDIO_V1 if timed else None
+        return Api.LMSTUDIO_V1 if timed and answer.usage is None and answer.created is None else None
     if timed and kind in ("chat.completion", "text_completion"):
         return Api.LMSTUDIO_V0
     if kind.startswith("chat.completion"):
