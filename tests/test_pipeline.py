@@ -146,6 +146,18 @@ def test_a_request_cut_by_rotation_is_one_request(tmp_path: Path, made: list[Any
         assert all(file.classes.keys() <= {"understood"} for file in audit.files)
 
 
+@pytest.mark.parametrize("cut", [1, 11, 21, 25])
+def test_a_log_cut_within_its_very_first_prefix_is_whole(tmp_path: Path, cut: int) -> None:
+    text = b"[2026-11-03 09:00:00][INFO][pot] Streaming response...\n[2026-11-03 09:00:01][INFO][pot] Hm\n"
+    for number, part in enumerate((text[:cut], text[cut:]), 1):
+        path = tmp_path / "logs" / f"2026-11/2026-11-03.{number}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(part)
+    files = check(Config(logs=(tmp_path / "logs",), out=tmp_path / "out"))
+    assert [problem for file in files for problem in file.problems] == []
+    assert sum(tally.records for file in files for tally in file.classes.values()) == 2
+
+
 def test_an_empty_log_gives_a_site_that_says_so(
     tmp_path: Path, made: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,7 @@ An engine's lines may reach the log a moment late, so that what is out of order 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ UNLIKE = 12.0
 MISSING = 8.0
 """A part that should be there is not."""
 SECOND = 1000
+QUARTER_HOUR = 900
 IN_APP = 16.0
 """An engine task was nobody's: for a chat in the application itself."""
 CLOSING_MS = 2000
@@ -79,13 +80,10 @@ class Nobody(Draft):
 
 
 class Costs:
-    """Costs in one log. ``created_off``: seconds between a request's start and what an answer says of it."""
+    """Costs in one log."""
 
-    def __init__(
-        self, drafts: Iterable[Draft], sizes: Sizes, created_off: Callable[[Draft, int], int], *, closing: bool
-    ) -> None:
+    def __init__(self, drafts: Iterable[Draft], sizes: Sizes, *, closing: bool) -> None:
         self.sizes = sizes
-        self.created_off = created_off
         self.closing = closing
         """Clients of this log close their connections once they have their answer."""
         drafts = list(drafts)
@@ -230,7 +228,7 @@ class Costs:
         if draft.path is not None and not draft.started and not draft.old:
             total += WRONG
         if end.answer is not None and end.answer.created is not None:
-            total += WRONG if self.created_off(draft, end.answer.created) > 1 else 0.0
+            total += WRONG if created_off(draft, end.answer.created) > 1 else 0.0
         after = self.next.get(draft)
         if after is not None and end.place > after.place:
             total += WRONG if end.at - after.first_at >= SECOND else 6.0
@@ -298,6 +296,18 @@ class Costs:
     def seen(self, handed: Iterable[tuple[Draft, Parts]]) -> bool:
         """Whether requests with these parts would be said to be other than they are now."""
         return any(_seen(draft, Parts.of(draft), parts) for draft, parts in handed if not isinstance(draft, Nobody))
+
+
+def created_off(draft: Draft, created: int) -> int:
+    """Seconds between a request's start and the one an answer says it was created in, whatever the zone.
+
+    Zones are whole quarters of an hour apart, and no clock change is shorter, so that only the rest need be compared.
+    """
+    if draft.api is Api.LMSTUDIO_V0:  # there it is the second of the end
+        return 0
+    # The line at the start, or, where a model had to be loaded first, the request line.
+    starts = {at // 1000 for at in (draft.running_at, draft.received_at, draft.first_at) if at is not None}
+    return min(min((start - created) % QUARTER_HOUR, (created - start) % QUARTER_HOUR) for start in starts)
 
 
 def late(task: EngineTask, draft: Draft) -> float:

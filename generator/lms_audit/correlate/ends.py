@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lms_audit.correlate.binding import tagged
-from lms_audit.correlate.costs import Costs, shape
+from lms_audit.correlate.costs import Costs, created_off, shape
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
@@ -17,7 +17,6 @@ from lms_audit.read import events as ev
 from lms_audit.read.join import Stretch
 
 REVIEWS = 4
-QUARTER_HOUR = 900
 SAME_MOMENT_MS = 1000
 """So soon after its disconnect a request gets its finish line at the latest, unless its prompt has to be read first."""
 FRESH_MS = 2000
@@ -39,8 +38,6 @@ class Ends(Course):
         """Streams of packets not yet bound."""
         self.live: list[PacketStream] = []
         """Streams bound to a request in flight."""
-        self.offset: int | None = None
-        """Local seconds minus epoch seconds, once a prediction has shown it."""
 
     # -- packets
 
@@ -274,7 +271,7 @@ class Ends(Course):
 
     def review(self) -> None:
         """The end of the log: all that overlaps is looked at once more."""
-        costs = Costs(self.found.drafts, self.tasks.sizes, self._created_off, closing=self.closes > 0)
+        costs = Costs(self.found.drafts, self.tasks.sizes, closing=self.closes > 0)
         for _ in range(REVIEWS):  # what is handed round may bring others together
             review = Review(self.found.drafts, self.tasks.nobodys, self.left, costs)
             moved = review.settle()
@@ -333,9 +330,7 @@ class Ends(Course):
                 value += 30.0 if draft is owner else 0.0
             return value - (3.0 if draft.run.closed and usage is None else 0.0)
 
-        draft = self.choose(among, "only one in flight", "created second and tokens", score)
-        self._learn(draft, answer)
-        return draft
+        return self.choose(among, "only one in flight", "created second and tokens", score)
 
     def _task_of(self, usage: ev.Usage | None, among: Sequence[Draft]) -> EngineTask | None:
         """The engine task that wrote a prediction: the one with its numbers of tokens, else the one done first."""
@@ -353,37 +348,14 @@ class Ends(Course):
             return 0.0
         value = -shape(draft, answer)
         if answer.created is not None:
-            sure = self.offset is not None
-            off = self._created_off(draft, answer.created)
-            value -= (0.0, 5.0)[off] if off <= 1 else 30.0 if sure else 20.0
+            off = created_off(draft, answer.created)
+            value -= (0.0, 5.0)[off] if off <= 1 else 30.0
         usage, task = answer.usage, draft.task
         if task is None:
             return value + self.tasks.fit_usage(usage, draft)
         if usage is not None and usage.input and task.prompt_tokens is not None:  # 0 is what a cancelled one says
             value += 15.0 if task.prompt_tokens == usage.input else -15.0
         return value
-
-    def _created_off(self, draft: Draft, created: int) -> int:
-        """Seconds between a request's start and the one an answer says it was created in."""
-        if draft.api is Api.LMSTUDIO_V0:  # there it is the second of the end
-            return 0
-        # The line at the start, or, where a model had to be loaded first, the request line.
-        starts = {at // 1000 for at in (draft.running_at, draft.received_at) if at is not None} or {
-            draft.first_at // 1000
-        }
-        if self.offset is not None:
-            return min(abs(start - created - self.offset) for start in starts)
-        return min(min((start - created) % QUARTER_HOUR, (created - start) % QUARTER_HOUR) for start in starts)
-
-    def _learn(self, draft: Draft | None, answer: ev.Answer | None) -> None:
-        """Learns the zone from a prediction that only one request can have got."""
-        if draft is None or answer is None or answer.created is None or draft.running_at is None:
-            return
-        if draft.api is Api.LMSTUDIO_V0 or draft.doubtful:
-            return
-        offset = round((draft.running_at // 1000 - answer.created) / QUARTER_HOUR) * QUARTER_HOUR
-        if abs(draft.running_at // 1000 - answer.created - offset) <= 1:
-            self.offset = offset
 
     def _set_right(self, draft: Draft, usage: ev.Usage | None) -> None:
         """An answer's usage shows that its request was given another's engine task."""

@@ -95,11 +95,11 @@ def join(
     skip = 0
     for index, digest in enumerate(digests):
         following = list(_continuation(digests, index))
-        if following and joined_head is None and digest.tail is None:
-            digest = _begun(whole(digest))  # noqa: PLW2901  # the same file, understood better
+        begun = _begun(whole(digest)) if following and joined_head is None and digest.tail is None else None
+        digest = begun or digest  # noqa: PLW2901  # the same file, understood better
         seam = None
         if digest.tail is not None and following:
-            seam = _seam(whole(digest), [whole(later) for later, _ in following])
+            seam = _seam(begun or whole(digest), [whole(later) for later, _ in following])
             seams.append(seam)
         if digest.events or seam is None:
             events = digest.events if seam is not None else (*digest.events, *digest.tail_events)
@@ -127,11 +127,11 @@ def _continuation(digests: Sequence[FileDigest], index: int) -> Iterator[tuple[F
             return
 
 
-def _begun(digest: FileDigest) -> FileDigest:
+def _begun(digest: FileDigest) -> FileDigest | None:
     """A file that was cut within the prefix of its only record: what stands there is no remainder, but a beginning."""
     head = digest.head
     if head is None or not PREFIX_BEGUN.fullmatch(head.data):
-        return digest
+        return None
     problems = tuple(problem for problem in digest.problems if problem.kind != LOST)
     return replace(digest, head=None, tail=head, problems=problems)
 
