@@ -98,7 +98,7 @@
       const {element} = line, row = this.places[place];
       Object.assign(line, {place, row});
       element.hidden = false;
-      element.style.top = `${place * height}px`;
+      element.style.transform = `translateY(${place * height}px)`; // no other row has to be laid out for it
       element.id = `al-row-${row}`;
       element.setAttribute("aria-rowindex", String(place + 2)); // the heads are the first
       element.classList.toggle("is-active", place === this.active);
