@@ -37,7 +37,7 @@ class Reader:
 
 
 def slow(reader: Reader) -> None:
-    finding = reader.page.locator(".findings li", has_text="97.0 s")
+    finding = reader.page.locator(".findings li", has_text="took 97")
     reader.reads(finding, "re-read 14,732 prompt tokens after the date or clock in the system prompt changed")
     reader.click(finding.get_by_role("link", name=re.compile("took 97")))
     details = reader.page.locator("details.req:target")
