@@ -37,11 +37,7 @@ class Reader:
 
 
 def slow(reader: Reader) -> None:
-<<<<<<< HEAD
     finding = reader.page.locator(".findings li", has_text="took 97 s")
-=======
-    finding = reader.page.locator(".findings li", has_text="took 97")
->>>>>>> site2
     reader.reads(finding, "re-read 14,732 prompt tokens after the date or clock in the system prompt changed")
     reader.click(finding.get_by_role("link", name=re.compile("took 97")))
     details = reader.page.locator("details.req:target")
