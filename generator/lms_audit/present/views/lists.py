@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -142,11 +143,13 @@ def request_list(book: Book) -> Plain:
 # --- data for scripts ------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1)  # the plain table and the data of the interactive one are made of them
 def request_rows(book: Book) -> Rows:
     """All requests of the run as rows of the interactive list."""
     return rows.request_rows(book.report, book.request_path, book.client_name)
 
 
+@lru_cache(maxsize=1)
 def session_rows(book: Book) -> Rows:
     """All sessions as rows of the interactive list."""
     return rows.session_rows(book.report, book.session_path, book.client_name)
