@@ -14,7 +14,8 @@ import re
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -70,16 +71,30 @@ class Bench:
         self.site, self.store = folder / "site", folder / "store.db"
         folder.mkdir(parents=True, exist_ok=True)
 
-    def build(self) -> Build:
+    def build(self, *, watched: bool = False) -> Build:
+        """Build the site; to be ``watched`` tells its memory, and takes longer for it."""
         timings = self.folder / "timings.json"
         timings.unlink(missing_ok=True)
         where = ["-o", str(self.site), "--store", str(self.store), "--timings", str(timings)]
-        done = run([*program(), "build", str(self.logs), *where, "--quiet"])
+        done = run([*program(), "build", str(self.logs), *where, "--quiet"], watched=watched)
         if done.code != 0:
             raise SystemExit(f"lms-audit build failed ({done.code}):\n{done.output}")
         stages = json.loads(timings.read_text()) if timings.exists() else {}
         stages.pop("total", None)
         return Build(done.seconds, done.peak_bytes, stages)
+
+    def cold(self, *, watched: bool = False) -> Build:
+        """Build with nothing there."""
+        self.clear()
+        return self.build(watched=watched)
+
+    def appended(self, *, watched: bool = False) -> Build:
+        """Build when the last request has come since the last build."""
+        newest, last = held_back(self.logs)
+        self.build()
+        with newest.open("ab") as file:
+            file.write(last)
+        return self.build(watched=watched)
 
     def clear(self) -> None:
         shutil.rmtree(self.site, ignore_errors=True)
@@ -123,11 +138,10 @@ def lnav(logs: Path, folder: Path) -> Run | None:
     return done if done.code == 0 and re.search(r"\d{2,}", done.output) else None
 
 
-def best(runs: list[Build]) -> Build:
-    """The quickest of several, with the largest peak of them."""
-    quickest = min(runs, key=lambda each: each.seconds)
-    peaks = [each.peak_bytes for each in runs if each.peak_bytes is not None]
-    return Build(quickest.seconds, max(peaks, default=None), quickest.stages)
+def best(build: Callable[..., Build], rounds: int) -> Build:
+    """The quickest of several builds, with the memory of one more."""
+    quickest = min((build() for _ in range(rounds)), key=lambda each: each.seconds)
+    return replace(quickest, peak_bytes=build(watched=True).peak_bytes)
 
 
 def main() -> None:
@@ -135,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", choices=PROFILES, default="article")
     parser.add_argument("--scale", type=float, default=1.0, help="more or fewer sessions (default 1)")
-    parser.add_argument("--rounds", type=int, default=1, help="cold builds; the quickest counts (default 1)")
+    parser.add_argument("--rounds", type=int, default=1, help="builds of each kind; the quickest counts (default 1)")
     parser.add_argument("--growth", type=float, default=0.25, metavar="SCALE", help="1× of the growth curve; 0: none")
     parser.add_argument("--folder", type=Path, help="where logs and sites go (default: a temporary folder)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
@@ -159,16 +173,14 @@ def measure_all(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         f"{requests} requests; {os.cpu_count()} processors"
     )
     bench = Bench(folder / "bench", logs)
-    newest, last = held_back(logs)
-    cold = best([_cold(bench) for _ in range(options.rounds)])
-    same = best([bench.build() for _ in range(2)])
-    with newest.open("ab") as file:
-        file.write(last)
-    appended = bench.build()
-    builds = {"cold": cold, "nothing changed": same, "one request appended": appended}
+    builds = {
+        "cold": best(bench.cold, options.rounds),
+        "nothing changed": best(bench.build, options.rounds),
+        "one request appended": best(bench.appended, options.rounds),
+    }
     sizes = bench.sizes()
     console.print(stage_table(builds, written.bytes))
-    console.print(peer_table(logs, folder, cold, written.bytes))
+    console.print(peer_table(logs, folder, builds["cold"], written.bytes))
     console.print(goal_table(builds, sizes))
     figures: dict[str, object] = {
         "profile": options.profile,
@@ -180,11 +192,6 @@ def measure_all(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     if options.growth:
         figures["growth"] = growth(options, folder, console)
     return figures
-
-
-def _cold(bench: Bench) -> Build:
-    bench.clear()
-    return bench.build()
 
 
 def stage_table(builds: dict[str, Build], size: int) -> Table:
@@ -264,7 +271,7 @@ def growth(options: argparse.Namespace, folder: Path, console: Console) -> list[
         logs = folder / "growing"
         shutil.rmtree(logs, ignore_errors=True)
         written, _ = generate(PROFILES[options.profile], logs, scale=options.growth * factor)
-        build = best([_cold(Bench(folder / "growth", logs)) for _ in range(options.rounds)])
+        build = best(Bench(folder / "growth", logs).cold, options.rounds)
         read = build.stages.get("read", 0.0)
         rows.append({"factor": factor, "bytes": written.bytes, "read_s": read, "all_s": build.seconds})
         table.add_row(

@@ -282,6 +282,23 @@ def test_an_item_that_went_down_with_another_reading_is_read_again(logs: Path, t
     assert rows(logs, tmp_path / "store", tmp_path / "a") == rows(logs, None, tmp_path / "b")
 
 
+@pytest.mark.parametrize("shift", [-86_400, 86_400])
+def test_a_clock_that_was_set_leaves_nothing_out(logs: Path, tmp_path: Path, shift: int) -> None:
+    """Times of files are compared for being the same, never for being later."""
+    store = tmp_path / "store"
+    run(logs, store)
+    path = logs / "2026-11/2026-11-04.1.log"
+    path.write_bytes(path.read_bytes() + turns(4, first=3, topic="boat 4", start=86_400))
+    other = logs / "2026-11/2026-11-05.1.log"
+    other.write_bytes(other.read_bytes().replace(b"boat", b"ship"))
+    for changed in (path, other):
+        moved = changed.stat().st_mtime + shift
+        os.utime(changed, (moved, moved))
+    again = run(logs, store)
+    assert (again.read, again.resumed) == (2, 1)
+    assert rows(logs, store, tmp_path / "a") == rows(logs, None, tmp_path / "b")
+
+
 def test_an_utf16_copy_gives_the_same_requests(tmp_path: Path) -> None:
     text = turns(2).decode()
     write(tmp_path, "eight/a.log", text.encode())

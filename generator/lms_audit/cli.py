@@ -7,6 +7,7 @@ stderr.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -29,10 +30,17 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 
+OBJECTS_PER_SEARCH = 100_000
+"""A build makes millions of objects and hardly a cycle. To look for one after every 700 objects, as Python does by
+itself, takes an eighth of its time."""
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
-    sys.exit(run(arguments))
+    gc.set_threshold(OBJECTS_PER_SEARCH)
+    code = run(arguments)
+    gc.freeze()  # the process ends: nothing is gained by looking once more
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -103,6 +103,8 @@ def config(
     )
     if filters.since is not None and filters.until is not None and filters.since >= filters.until:
         raise AuditError(f"--since {asked.since} is not before --until {asked.until}", MISUSE)
+    if "" in (asked.logs or ()):  # an unset variable of the shell, not the folder at hand
+        raise AuditError("no such file or folder: ''", MISUSE)
     if asked.workers is not None and asked.workers < 1:
         raise AuditError("--workers must be at least 1", MISUSE)
     if names and asked.names is None:

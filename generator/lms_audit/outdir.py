@@ -50,16 +50,21 @@ def ours(folder: Path) -> frozenset[str]:
 
 def claim(folder: Path, kind: str) -> Marker | None:
     """Check that a folder may be replaced as a whole: it is missing, empty, or of this kind and ours."""
+    _check_no_file(folder)
     known = marker(folder)
     if known is not None and known.kind != kind:
         raise AuditError(f"{folder} holds another output of this program ({known.kind}); choose another folder", MISUSE)
-    if known is None and (folder.is_symlink() or folder.exists()):
-        if not folder.is_dir():
-            raise AuditError(f"{folder} is a file, not a folder", MISUSE)
-        if any(folder.iterdir()):
-            why = f"it is not empty and has no {MARKER}"
-            raise AuditError(f"{folder} was not written by this program ({why}); choose another folder", MISUSE)
+    if known is None and folder.exists() and any(folder.iterdir()):
+        why = f"it is not empty and has no {MARKER}"
+        raise AuditError(f"{folder} was not written by this program ({why}); choose another folder", MISUSE)
     return known
+
+
+def _check_no_file(folder: Path) -> None:
+    """Nothing can be written into a file, nor below one."""
+    there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise AuditError(f"{there} is a file, not a folder", MISUSE)
 
 
 def is_current(folder: Path, kind: str, state: str) -> bool:
@@ -130,8 +135,7 @@ def replacing(folder: Path, kind: str, state: str | None = None) -> Iterator[Pat
 @contextmanager
 def drafting(folder: Path) -> Iterator[Path]:
     """A place inside a folder where its next files are written before ``write_files`` moves them into it."""
-    if folder.exists() and not folder.is_dir():
-        raise AuditError(f"{folder} is a file, not a folder", MISUSE)
+    _check_no_file(folder)
     draft = folder / DRAFT
     shutil.rmtree(draft, ignore_errors=True)  # of a run that was killed
     draft.mkdir(parents=True)

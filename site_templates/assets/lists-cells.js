@@ -21,52 +21,94 @@
 
   // --- cells --------------------------------------------------------------------------------------------------------
 
-  const numeric = (shape, value, rough) => {
-    const [whole, fraction] = lists.parts[shape](value, rough);
-    const node = make("span", {class: "al-num"}, whole);
-    if (fraction !== null) node.append(make("span", {class: "al-frac"}, fraction));
-    return node;
-  };
+  const rough = (column, row) => Boolean(column.clock) && column.clock[row] === "1";
+  const say = (node, words) => { if (node.data !== words) node.data = words; };
 
-  const content = (rows, column, row) => {
-    const value = column.values[row];
-    if (value === null) return make("span", {class: "al-unknown"}, column.missing);
+  /** How a cell of a shape is made: what stands in it, and what says a known value in it. */
+  const made = (column) => {
+    const text = () => document.createTextNode("");
     if (NUMERIC.has(column.shape)) {
-      const rough = column.clock && column.clock[row] === "1";
-      const node = numeric(column.shape, value, rough);
-      if (rough) node.title = "from the clock of the log, ±1 s";
-      else if (column.shape === "seconds" || column.shape === "span") node.title = lists.duration(value);
-      return node;
+      const whole = text(), fraction = text(), aligned = column.shape === "seconds" || column.shape === "rate";
+      return {
+        nodes: [make("span", {class: "al-num"}, whole, ...(aligned ? [make("span", {class: "al-frac"}, fraction)] : []))],
+        known(row) {
+          const [first, second] = lists.parts[column.shape](column.values[row], rough(column, row));
+          say(whole, first);
+          say(fraction, second ?? "");
+        },
+        unknown() { say(whole, column.missing); say(fraction, ""); },
+      };
     }
     if (column.shape === "time") {
-      const node = make("span", {class: "al-time"}, make("span", {class: "al-day"}, day(Math.floor(value / 86400000))), " ", clock(value));
-      node.title = lists.iso(value).replace("T", " ");
-      return node;
+      const date = text(), time = text();
+      return {
+        nodes: [make("span", {class: "al-day"}, date), " ", time],
+        known(row) { say(date, day(Math.floor(column.values[row] / 86400000))); say(time, clock(column.values[row])); },
+        unknown() { say(date, ""); say(time, column.missing); },
+      };
     }
-    const shown = column.shape === "id" ? value.slice(0, 12) : lists.text(column, row);
-    const node = make("span", {}, shown);
-    node.title = column.isName && column.labels !== column.names ? `${shown}\n${lists.raw(column, row)}` : shown;
-    if (column.name === "status") node.className = `al-status al-status--${/^(completed|cancelled|error|incomplete)$/.exec(shown)?.[0] || "mixed"}`;
-    if (shown === "none" || shown === "main") node.classList.add("al-quiet");
-    return node;
+    const words = text();
+    return {
+      nodes: [words],
+      known(row) { say(words, column.shape === "id" ? column.values[row].slice(0, 12) : lists.text(column, row)); },
+      unknown() { say(words, column.missing); },
+    };
+  };
+
+  /** A cell that is painted anew for each row it is to show: its element stays, only its words change. */
+  const cell = (column, link) => {
+    const {nodes, known, unknown} = made(column);
+    const element = make("div", {class: `al-cell al-col al-col--${column.shape} al-col--${column.name}`, role: "gridcell", "data-field": column.name});
+    const anchor = link ? make("a", {class: "al-link", tabindex: "-1"}, ...nodes) : null;
+    element.append(...(anchor ? [anchor] : nodes));
+    let before = null;
+    const mark = (row) => {
+      if (column.values[row] === null) return "al-unknown";
+      if (column.name === "status") return `al-status--${/^(completed|cancelled|error|incomplete)$/.exec(lists.text(column, row))?.[0] || "mixed"}`;
+      if (column.isName && /^(none|main)$/.test(lists.text(column, row))) return "al-quiet";
+      return rough(column, row) ? "al-rough" : "";
+    };
+    const paint = (row) => {
+      (column.values[row] === null ? unknown : known)(row);
+      const now = mark(row);
+      if (now !== before) {
+        if (before) element.classList.remove(before);
+        if (now) element.classList.add(now);
+        before = now;
+      }
+      if (!anchor) return;
+      const to = link(row);
+      if (to === null) anchor.removeAttribute("href");
+      else anchor.setAttribute("href", to);
+    };
+    return {element, paint};
+  };
+
+  /** What a cell says when pointed at: the whole of what it shows, and how exact that is. */
+  const hint = (column, row) => {
+    const value = column.values[row];
+    if (value === null) return "";
+    if (rough(column, row)) return `${lists.spoken(value)}, from the clock of the log, which ticks in seconds`;
+    if (column.shape === "seconds" || column.shape === "span") return lists.duration(value);
+    if (column.shape === "time") return lists.iso(value).replace("T", " ");
+    if (NUMERIC.has(column.shape)) return "";
+    const shown = lists.text(column, row);
+    return column.isName && column.labels !== column.names ? `${shown}\n${lists.raw(column, row)}` : shown;
   };
 
   const statistics = (column, found) => {
-    const block = make("span", {class: "al-stats"});
+    const left = found.of - found.n, missing = left ? ` · left out: ${lists.number(left)} ${column.missing}` : "";
+    const block = make("span", {class: "al-stats", "data-m": column.name, "data-covers": `n = ${lists.number(found.n)}${missing}${column.of ? " · total: tokens of the selection ÷ their time" : ""}`});
     for (const [name] of STATS) {
-      const value = found[name];
-      const line = make("span", {class: "al-stat", "data-stat": name});
-      if (name === "n") line.append(make("span", {class: "al-num"}, lists.number(value)));
-      else if (value === null) line.append(make("span", {class: "al-unknown"}, found.n ? "–" : "not logged"));
-      else if (name === "total" && !["rate", "share", "span"].includes(column.shape)) {
-        line.append(make("span", {class: "al-num"}, column.shape === "seconds" ? lists.duration(value) : lists.compact(value)));
-      } else line.append(numeric(column.shape, column.shape === "count" && value >= 100 ? Math.round(value) : value, column.roughOnly));
-      if (value !== null) line.dataset.value = String(value);
-      if (name === "total" && column.of) line.title = "tokens of the selection ÷ their time";
+      const [whole, fraction] = lists.figure(column, name, found), known = found[name] !== null;
+      const words = make("span", {class: known ? "al-num" : "al-unknown"}, whole);
+      if (fraction !== null) words.append(make("span", {class: "al-frac"}, fraction));
+      const line = make("span", {class: "al-stat", "data-stat": name}, words);
+      if (known) line.dataset.value = String(found[name]);
       block.append(line);
     }
     return block;
   };
 
-  lists.cells = {make, day, content, statistics, STATS, NUMERIC};
+  lists.cells = {make, day, cell, hint, statistics, STATS, NUMERIC};
 })();

@@ -16,7 +16,7 @@
   // --- numbers as text: the same words as present/views/format.py ---------------------------------------------------
 
   const span = (ms) => {
-    if (ms > 0 && ms < 500) return "<0:01";
+    if (ms < 1000) return "<0:01";
     const seconds = Math.round(ms / 1000);
     const hours = Math.floor(seconds / 3600), minutes = Math.floor(seconds / 60) % 60;
     return hours ? `${number.format(hours)}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
@@ -29,6 +29,8 @@
     return minutes < 2880 ? `${Math.floor(minutes / 60)}${THIN}h ${two(minutes % 60)}${THIN}min`
       : `${Math.floor(minutes / 1440)}${THIN}d ${Math.floor(minutes / 60) % 24}${THIN}h`;
   };
+  /** A difference of two times of the log's clock, which ticks in seconds. */
+  const spoken = (ms) => (ms < 1000 ? `<${THIN}1${THIN}s` : `${number.format(Math.round(ms / 1000))} ±${THIN}1${THIN}s`);
   const compact = (value) => {
     for (const [limit, name] of [[1e9, "G"], [1e6, "M"], [1e4, "k"]]) {
       if (value >= limit) {
@@ -41,7 +43,8 @@
   // [whole part, fraction]: the fraction has its own box, so that points stand under one another
   const parts = {
     seconds: (ms, clock) => {
-      const text = digits[clock ? (ms % 1000 ? 1 : 0) : ms < 9995 ? 2 : 1].format(ms / 1000);
+      if (clock) return ms < 1000 ? ["< 1", ""] : [number.format(Math.round(ms / 1000)), "±1"];
+      const text = digits[ms < 9995 ? 2 : 1].format(ms / 1000);
       const dot = text.indexOf(".");
       return dot < 0 ? [text, ""] : [text.slice(0, dot), text.slice(dot)];
     },
@@ -55,9 +58,14 @@
   };
   const isoDay = (day) => new Date(day * DAY).toISOString().slice(0, 10);
   const iso = (ms) => new Date(ms).toISOString().slice(0, ms % 1000 ? 23 : 19);
+  /** Where a period begins or ends that is written as a day or as a minute of one; null where it makes no sense. */
+  const momentOf = (text, end = false) => {
+    const found = /^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(text || "") ? Date.parse(text.length > 10 ? `${text}Z` : text) : NaN;
+    return Number.isNaN(found) ? null : found + (end ? (text.length > 10 ? 60000 : DAY) - 1 : 0);
+  };
   const dayOf = (text) => {
-    const found = /^\d{4}-\d\d-\d\d$/.test(text || "") ? Date.parse(text) : NaN;
-    return Number.isNaN(found) ? null : found / DAY;
+    const found = momentOf(text);
+    return found === null ? null : Math.floor(found / DAY);
   };
 
   /** Percentile of sorted values by linear interpolation between the two nearest ranks, as in analyse/figures.py. */
@@ -119,6 +127,26 @@
     return String(value);
   };
 
+  /** A value as a reader sees it, in one piece. */
+  const shown = (column, row) => {
+    const value = column.values[row];
+    if (value === null) return column.missing;
+    if (column.shape === "time") return iso(value).slice(0, 19).replace("T", " ");
+    if (!(column.shape in parts)) return text(column, row);
+    return parts[column.shape](value, Boolean(column.clock) && column.clock[row] === "1").join("");
+  };
+
+  /** A figure of a selection in two parts, as in `parts`; `found` is what `spread` says. */
+  const figure = (column, name, found) => {
+    const value = found[name];
+    if (value === null) return [found.n ? "–" : column.missing, null];
+    if (name === "n") return [number.format(value), null];
+    if (name !== "total" || ["rate", "share", "span"].includes(column.shape)) {
+      return parts[column.shape](column.shape === "count" && value >= 100 ? Math.round(value) : value, column.roughOnly);
+    }
+    return [column.shape === "seconds" ? duration(value) : compact(value), null];
+  };
+
   /** A value for the CSV: raw, times in ISO 8601, nothing a spreadsheet would take for a formula. */
   const raw = (column, row) => {
     const value = column.values[row];
@@ -132,6 +160,14 @@
       found = flat.flatMap((code, place) => (place % 2 ? [] : new Array(flat[place + 1]).fill(column.names[code]))).join("; ");
     }
     return /^[=+\-@\t\r]/.test(found) ? `'${found}` : found;
+  };
+
+  /** A table of the rows in this order for a spreadsheet, all columns but the links. */
+  const csv = (rows, order) => {
+    const columns = rows.columns.filter((column) => column.shape !== "link");
+    const quoted = (value) => `"${String(value).replaceAll('"', '""')}"`;
+    const lines = order.map((row) => columns.map((column) => quoted(raw(column, row))).join(","));
+    return [columns.map((column) => quoted(column.name)).join(","), ...lines].join("\n");
   };
 
   class Rows {
@@ -184,11 +220,11 @@
     select(state) {
       const {masks, count} = this;
       masks.fill(0);
-      const from = dayOf(state.from), to = dayOf(state.to);
+      const from = momentOf(state.from), to = momentOf(state.to, true);
       if ((from !== null || to !== null) && this.time) {
         for (let row = 0; row < count; row += 1) {
-          const at = this.time.values[row], day = at === null ? null : Math.floor(at / DAY);
-          if (day === null || (from !== null && day < from) || (to !== null && day > to)) masks[row] |= 1;
+          const at = this.time.values[row];
+          if (at === null || (from !== null && at < from) || (to !== null && at > to)) masks[row] |= 1;
         }
       }
       const wanted = state.q.toLowerCase().split(/\s+/).filter(Boolean);
@@ -242,7 +278,7 @@
       return found.join(" ").toLowerCase();
     }
 
-    /** n, total, median and percentiles of a column over rows; for rates the total is that of the sums. */
+    /** n of how many rows, total, median and percentiles of a column over rows; for rates the total is that of the sums. */
     spread(column, rows) {
       const values = [];
       let total = 0, tokens = 0, time = 0;
@@ -255,11 +291,11 @@
         if (whole && whole[row] !== null && per[row] !== null) { tokens += whole[row]; time += per[row]; }
       }
       const n = values.length;
-      if (!n) return {n, total: null, median: null, p95: null, p99: null};
+      if (!n) return {n, of: rows.length, total: null, median: null, p95: null, p99: null};
       values.sort((a, b) => a - b);
       if (whole) total = time ? (tokens / time) * 1000 : null;
       if (column.shape === "share") total = null;
-      return {n, total, median: percentile(values, 0.5), p95: percentile(values, 0.95), p99: percentile(values, 0.99)};
+      return {n, of: rows.length, total, median: percentile(values, 0.5), p95: percentile(values, 0.95), p99: percentile(values, 0.99)};
     }
   }
 
@@ -271,7 +307,7 @@
     const state = emptyState();
     const found = new URLSearchParams(hash.replace(/^#/, ""));
     for (const name of ["sort", "from", "to", "q"]) state[name] = found.get(name) || "";
-    for (const name of ["from", "to"]) if (dayOf(state[name]) === null) state[name] = "";
+    for (const name of ["from", "to"]) if (momentOf(state[name]) === null) state[name] = "";
     if (!rows.shown.some((column) => column.name === state.sort.replace(/^-/, ""))) state.sort = "";
     state.all = found.get("all") === "1";
     for (const column of rows.filterable) {
@@ -293,7 +329,7 @@
   };
 
   audit.lists = {
-    Rows, percentile, parts, duration, compact, number: (value) => number.format(value), text, raw, sortable, iso,
+    Rows, percentile, parts, duration, spoken, csv, shown, figure, compact, number: (value) => number.format(value), text, raw, sortable, iso,
     isoDay, dayOf, emptyState, readState, writeState,
   };
   const waiting = (audit.waitingRows = audit.waitingRows || new Map());

@@ -4,7 +4,7 @@
 (() => {
   const audit = window.lmsAudit;
   const lists = audit.lists;
-  const {make, day, content, statistics, STATS, NUMERIC} = lists.cells;
+  const {make, day, statistics, STATS, NUMERIC} = lists.cells;
   const WIDTHS = {
     time: 124, title: 220, seconds: 74, span: 74, rate: 72, count: 74, share: 72, id: 110, name: 104, names: 130,
   };
@@ -26,13 +26,15 @@
       this.build();
       this.grid = this.makeGrid();
       this.grid.on("tableBuilt", () => {
-        this.ready = true;
+        this.body = this.grid.rowManager.renderer;
+        this.grid.on("columnWidth", () => this.body.widen());
         this.grid.on("dataSorted", (sorters) => this.sorted(sorters));
         this.headers();
         this.refresh();
         element.dataset.ready = "yes";
       });
       window.addEventListener("hashchange", () => this.restore());
+      window.addEventListener("beforeprint", () => this.print());
       document.addEventListener("keydown", (event) => this.key(event));
     }
 
@@ -67,7 +69,7 @@
       this.clear.addEventListener("click", () => this.reset());
       const save = make("button", {type: "button", class: "al-button al-csv"}, "CSV");
       save.title = "Save the selection, in this order, with all columns";
-      save.addEventListener("click", () => this.grid.download("csv", `lms-audit-${this.element.dataset.list}.csv`, {bom: true}));
+      save.addEventListener("click", () => this.save());
       const bar = make("div", {class: "al-bar"}, this.search, this.count, this.chips, this.clear);
       if (rows.quiet) {
         this.all = make("input", {type: "checkbox"});
@@ -169,18 +171,14 @@
         if (a === null || b === null) return a === b ? up * (rowA.getData().row - rowB.getData().row) : a === null ? up : -up;
         return a - b || up * (rowA.getData().row - rowB.getData().row);
       };
-      const columns = rows.columns.filter((column) => column.shape !== "link").map((column) => {
-        const index = rows.shown.indexOf(column);
+      const columns = [...rows.shown, rows.column.get("id")].map((column, index) => {
         const number = NUMERIC.has(column.shape);
         const spec = {
-          title: column.title || column.name, field: column.name, titleDownload: column.name, download: true,
-          visible: index >= 0 || column.shape === "id", headerSort: index >= 0, sorter,
+          title: column.title || column.name, field: column.name, headerSort: Boolean(column.title), sorter,
           headerSortStartingDir: number || column.shape === "time" ? "desc" : "asc",
           hozAlign: number ? "right" : "left", headerHozAlign: number ? "right" : "left",
           cssClass: `al-col al-col--${column.shape} al-col--${column.name}`,
           width: Math.round((COLUMN_WIDTHS[column.name] || WIDTHS[column.shape]) * rem),
-          accessorDownload: (_value, item) => lists.raw(column, item.row),
-          formatter: (cell) => this.cell(column, index, cell.getData().row),
           titleFormatter: () => {
             const unit = UNITS[column.shape];
             return make("span", {}, column.title || "Id", make("small", {}, unit || "\u00a0"));
@@ -206,18 +204,16 @@
         }
         return spec;
       });
-      columns.push(columns.splice(columns.findIndex((spec) => spec.field === "id"), 1)[0]);
       if (PHONE.matches) columns.sort((a, b) => this.phonePlace(a) - this.phonePlace(b));
       const rowHeight = Math.round(28 * rem);
       const fits = rows.count * rowHeight + 150 * rem < innerHeight * 0.8;
       // eslint-disable-next-line no-undef
       return new Tabulator(this.holder, {
-        data, columns, layout: "fitColumns", rowHeight, index: "row", height: fits ? false : "min(86vh, 60rem)",
-        renderVerticalBuffer: 400, placeholder: `No ${rows.noun[0]} passes all filters.`, columnCalcs: "table",
-        downloadConfig: {columnCalcs: false}, keybindings: false,
+        data, columns, layout: "fitColumns", index: "row", height: fits ? false : "min(86vh, 60rem)",
+        renderVertical: lists.body(rows, (row) => this.leads(row), rowHeight),
+        placeholder: `No ${rows.noun[0]} passes all filters.`, columnCalcs: "table", keybindings: false,
         initialSort: this.sorters(), columnHeaderSortMulti: true, resizableColumnFit: false,
         columnDefaults: {resizable: "header"},
-        rowFormatter: (row) => this.rowMade(row),
       });
     }
 
@@ -227,28 +223,18 @@
       return NUMERIC.has(this.rows.column.get(spec.field).shape) ? 1 : 2;
     }
 
-    cell(column, index, row) {
-      const node = content(this.rows, column, row);
-      const link = index === 0 ? this.rows.link(row) : null;
-      return link === null ? node : make("a", {href: this.root + link, tabindex: "-1", class: "al-link"}, node);
+    /** Where a row leads, from this page. */
+    leads(row) {
+      const link = row === undefined ? null : this.rows.link(row);
+      return link === null ? null : this.root + link;
     }
 
-    rowMade(row) {
-      const element = row.getElement(), place = row.getData().row;
-      if (place === undefined) return;
-      element.id = `al-row-${place}`;
-      const status = this.rows.column.get("status");
-      if (status && status.shape === "name" && status.values[place] !== null) {
-        element.dataset.status = status.names[status.values[place]];
-      }
-      const link = this.rows.link(place);
-      if (link === null || element.auditLinked) return;
-      element.auditLinked = true;
-      element.classList.add("al-opens");
-      element.addEventListener("click", (event) => {
-        if (event.target.closest("a") || event.ctrlKey || event.metaKey || event.shiftKey || String(getSelection())) return;
-        location.href = this.root + link;
-      });
+    /** The selection as a file, in the order shown. */
+    save() {
+      const file = new Blob(["\ufeff", lists.csv(this.rows, this.places())], {type: "text/csv"});
+      const link = make("a", {href: URL.createObjectURL(file), download: `lms-audit-${this.element.dataset.list}.csv`});
+      link.click();
+      URL.revokeObjectURL(link.href);
     }
 
     headers() {
@@ -261,6 +247,7 @@
       for (const column of this.grid.getColumns()) {
         const element = column.getElement();
         if (!column.getDefinition().headerSort) continue;
+        element.dataset.m = column.getField(); // a figure says what it means when it has the focus or the mouse
         element.tabIndex = 0;
         element.addEventListener("keydown", (event) => {
           if (event.key !== "Enter" && event.key !== " ") return;
@@ -288,7 +275,7 @@
       const {field, dir} = sorters[sorters.length - 1];
       this.state.sort = (dir === "desc" ? "-" : "") + field;
       this.sortBy.value = this.state.sort;
-      this.order = null;
+      this.setActive(-1);
       this.write();
     }
 
@@ -309,8 +296,8 @@
     restore() {
       if (location.hash.replace(/^#/, "") === this.written) return;
       this.state = lists.readState(this.rows, location.hash);
+      this.sort(); // first: the grid says how it is sorted whenever it filters
       this.refresh();
-      this.sort();
     }
 
     write() {
@@ -328,7 +315,6 @@
     refresh() {
       const {rows, state} = this;
       const masks = rows.select(state);
-      this.order = null;
       this.setActive(-1);
       this.grid.setFilter((item) => masks[item.row] === 0);
       this.shown = 0;
@@ -346,8 +332,8 @@
       this.count.textContent = this.shown === total ? `${lists.number(total)} ${rows.noun[total === 1 ? 0 : 1]}`
         : `${lists.number(this.shown)} of ${lists.number(total)} ${rows.noun[total === 1 ? 0 : 1]}`;
       if (rows.time) {
-        this.from.value = state.from;
-        this.to.value = state.to;
+        this.from.value = state.from.slice(0, 10); // a view of the overview may begin within a day: the chip says so
+        this.to.value = state.to.slice(0, 10);
         const counts = rows.counts(rows.time);
         const found = this.bars.map(({from, to}) => {
           let sum = 0;
@@ -388,12 +374,12 @@
       };
       if (state.from || state.to) {
         const words = state.from === state.to ? state.from : `${state.from || "…"} – ${state.to || "…"}`;
-        chip(words, () => { state.from = state.to = ""; });
+        chip(words.replaceAll("T", " "), () => { state.from = state.to = ""; });
       }
       for (const column of rows.filterable) {
         for (const key of state.facets.get(column.name) || []) {
           const code = rows.code(column, key);
-          chip(`${column.title || column.name}: ${code < 0 ? key : rows.label(column, code)}`, () => {
+          chip(`${column.title || column.name.replaceAll("_", " ")}: ${code < 0 ? key : rows.label(column, code)}`, () => {
             state.facets.get(column.name).delete(key);
             if (!state.facets.get(column.name).size) state.facets.delete(column.name);
           });
@@ -406,15 +392,33 @@
 
     // --- keyboard -----------------------------------------------------------
 
+    /** The rows shown, in their order. */
+    places() {
+      return this.grid.getData("active").map((item) => item.row);
+    }
+
+    /** On paper stands the plain table, of the selection as it is. */
+    print() {
+      const {rows} = this, places = this.places(), {shown} = rows;
+      const cell = (tag, column, words) => make(tag, NUMERIC.has(column.shape) ? {class: "num"} : {}, words);
+      const lines = places.map((row) => make("tr", {}, ...shown.map((column) => cell("td", column, lists.shown(column, row)))));
+      const found = shown.map((column) => (column.spread ? rows.spread(column, places) : null));
+      const feet = STATS.map(([name, words]) => make("tr", {}, ...shown.map((column, index) => cell("th", column,
+        index ? (found[index] ? lists.figure(column, name, found[index]).join("") : "") : words))));
+      this.element.querySelector(".audit-plain tbody").replaceChildren(...lines);
+      this.element.querySelector(".audit-plain tfoot")?.remove();
+      this.element.querySelector(".audit-plain").append(make("tfoot", {}, ...feet));
+      const filters = [...this.chips.querySelectorAll(".al-chip")].map((chip) => chip.firstChild.data);
+      if (this.state.q) filters.push(`words: ${this.state.q}`);
+      const said = [this.count.textContent, ...filters, this.sortBy.selectedOptions[0].textContent];
+      this.element.querySelector(".audit-plain-note").textContent = said.join(" · ");
+    }
+
     setActive(place) {
-      this.activeRow?.getElement().classList.remove("is-active");
       this.active = place;
-      this.activeRow = place < 0 ? null : this.order[place];
-      if (!this.activeRow) { this.holder.removeAttribute("aria-activedescendant"); return; }
-      this.grid.scrollToRow(this.activeRow, "nearest", false).catch(() => {});
-      const element = this.activeRow.getElement();
-      element.classList.add("is-active");
-      this.holder.setAttribute("aria-activedescendant", element.id);
+      const element = this.body.mark(place);
+      if (element) this.holder.setAttribute("aria-activedescendant", element.id);
+      else this.holder.removeAttribute("aria-activedescendant");
     }
 
     key(event) {
@@ -429,12 +433,11 @@
       }
       const inGrid = target === this.holder || target.closest?.(".tabulator-tableholder");
       if (!inGrid && (target !== document.body || !["j", "k", "Enter"].includes(event.key))) return;
-      this.order ||= this.grid.getRows("active");
-      const last = this.order.length - 1, page = Math.max(1, Math.floor(this.holder.clientHeight / 28) - 6);
+      const last = this.body.places.length - 1, page = Math.max(1, Math.floor(this.holder.clientHeight / 28) - 6);
       const steps = {j: 1, k: -1, ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity};
-      if (event.key === "Enter" && this.activeRow) {
-        const link = this.rows.link(this.activeRow.getData().row);
-        if (link !== null) location.href = this.root + link;
+      if (event.key === "Enter" && this.active >= 0) {
+        const to = this.leads(this.body.places[this.active]);
+        if (to !== null) location.href = to;
       } else if (event.key in steps && last >= 0) {
         event.preventDefault();
         this.setActive(Math.min(last, Math.max(0, (this.active < 0 && steps[event.key] === -1 ? 0 : this.active) + steps[event.key])));

@@ -5,30 +5,54 @@
   "use strict";
 
   const HERE = document.currentScript.src;
-  const PARTS = ["search/words.js", "search/query.js", "search/engine.js", "search/dialog.js"];
+  const WORDS = ["search/words.js", "search/query.js"];
+  const DIALOG = [...WORDS, "search/engine.js", "search/dialog.js"];
+  const ARRIVAL = [...WORDS, "search/arrive.js"];
+  const SOUGHT = "lms-audit-sought";
   const SVG = "http://www.w3.org/2000/svg";
   const ICON =
     "M3 5h14v2H3zm0 5h6v2H3zm0 5h6v2H3zm12-5a5 5 0 0 1 4.2 7.7l2.5 2.6-1.4 1.4-2.6-2.5A5 5 0 1 1 15 10m0 2a3 3 0 1 0 0 6 3 3 0 0 0 0-6z";
 
-  let dialog = null;
+  const loading = new Map();
 
   function load(name) {
+    if (!loading.has(name)) loading.set(name, append(name));
+    return loading.get(name);
+  }
+
+  function append(name) {
     return new Promise((resolve, reject) => {
       const script = document.createElement("script");
       script.src = new URL(name, HERE).href;
       script.onload = resolve;
-      script.onerror = () => reject(new Error(`${name} is missing`));
+      script.onerror = () => {
+        loading.delete(name);
+        reject(new Error(`${name} is missing`));
+      };
       document.head.append(script);
     });
   }
 
+  async function loaded(names) {
+    for (const name of names) await load(name);
+    return window.lmsSearch;
+  }
+
   async function open() {
-    if (dialog === null) {
-      dialog = PARTS.reduce((loaded, name) => loaded.then(() => load(name)), Promise.resolve());
-      dialog.catch(() => (dialog = null));
+    (await loaded(DIALOG)).dialog.open();
+  }
+
+  /* What a result was followed for is marked where it leads, on this page or the next, once. */
+  async function arrive() {
+    let sought = null;
+    try {
+      sought = sessionStorage.getItem(SOUGHT);
+      sessionStorage.removeItem(SOUGHT);
+    } catch {
+      return; // a browser that keeps nothing
     }
-    await dialog;
-    window.lmsSearch.dialog.open();
+    const { href, query } = JSON.parse(sought ?? "{}");
+    if (href === location.href && query) (await loaded(ARRIVAL)).arrive(query);
   }
 
   function button() {
@@ -74,6 +98,9 @@
   document.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("[data-search-open]")) open();
   });
+
+  window.addEventListener("hashchange", arrive);
+  arrive();
 
   const header = document.querySelector(".md-header__inner");
   if (header) header.insertBefore(button(), header.querySelector(":scope > .md-search, :scope > [for=__search]"));

@@ -23,7 +23,7 @@ def sentences(log: Log, rule: str, **fields: Any) -> list[str]:
 
 def test_spans_and_counts_read_well() -> None:
     assert [span(ms) for ms in (0.4, 850, 97_000, 599_900, 724_000, 11_520_000)] == [
-        *("0 ms", "850 ms", "97.0 s", "599.9 s", "12 min 4 s", "3 h 12 min")
+        *("0 ms", "850 ms", "97 s", "599.9 s", "12 min 4 s", "3 h 12 min")
     ]
     assert (many(1, "request"), many(1400, "request")) == ("1 request", "1,400 requests")
     assert (size(912), size(34_100), size(2_000_000)) == ("912 bytes", "34.1 kB", "2.0 MB")
@@ -38,7 +38,7 @@ def test_spans_and_counts_read_well() -> None:
 def test_a_slow_request_says_what_it_read_again_and_why() -> None:
     log = rich()
     assert sentences(log, "slow request")[-1] == (
-        "Request at 02:44:00 took 97.0 s: 94.1 s of it re-read 48,213 prompt tokens after the date or clock in the "
+        "Request at 02:44:00 took 97 s: 94.1 s of it re-read 48,213 prompt tokens after the date or clock in the "
         "system prompt changed."
     )
 
@@ -48,15 +48,15 @@ def test_a_slow_request_says_what_it_read_again_and_why() -> None:
     [
         (
             {"generation_ms": 50_000.0, "output_tokens": 3200, "tokens_per_second": 64.0, "reasoning_tokens": 2400},
-            "50.0 s of it wrote 3,200 tokens at 64.0 tok/s, 75 % of them reasoning",
+            "50 s of it wrote 3,200 tokens at 64.0 tok/s, 75 % of them reasoning",
         ),
-        ({"generation_ms": 50_000.0}, "50.0 s of it wrote the answer"),
-        ({"prompt_ms": 40_000.0}, "40.0 s of it read the prompt"),
+        ({"generation_ms": 50_000.0}, "50 s of it wrote the answer"),
+        ({"prompt_ms": 40_000.0}, "40 s of it read the prompt"),
         (
             {"prompt_ms": 40_000.0, "evaluated_tokens": 9000, "cached_tokens": 0},
-            "40.0 s of it read 9,000 prompt tokens, of which none were cached",
+            "40 s of it read 9,000 prompt tokens, of which none were cached",
         ),
-        ({"queue_ms": 45_000.0, "prompt_ms": 5000.0}, "45.0 s of it waited for other requests"),
+        ({"queue_ms": 45_000.0, "prompt_ms": 5000.0}, "45 s of it waited for other requests"),
         ({}, "the log does not say on what"),
         ({"generation_ms": 5000.0}, "the log does not say on what"),
     ],
@@ -64,7 +64,7 @@ def test_a_slow_request_says_what_it_read_again_and_why() -> None:
 def test_the_largest_part_of_a_slow_request_is_its_reason(fields: dict[str, Any], reason: str) -> None:
     log = Log()
     log.ask(None, elapsed_ms=60_000.0, **fields)
-    assert sentences(log, "slow request") == [f"Request at 02:40:10 took 60.0 s: {reason}."]
+    assert sentences(log, "slow request") == [f"Request at 02:40:10 took 60 s: {reason}."]
 
 
 def test_a_slow_first_request_of_a_session_says_so() -> None:
@@ -72,14 +72,14 @@ def test_a_slow_first_request_of_a_session_says_so() -> None:
     log.ask(None, elapsed_ms=60_000.0, prompt_ms=55_000.0, evaluated_tokens=9000)
     log.ask(None)
     assert sentences(log, "slow request") == [
-        "Request at 02:40:10 took 60.0 s: 55.0 s of it read 9,000 prompt tokens of a new session."
+        "Request at 02:40:10 took 60 s: 55 s of it read 9,000 prompt tokens of a new session."
     ]
 
 
 def test_a_request_without_an_elapsed_time_is_timed_by_its_work() -> None:
     log = Log()
     log.ask(None, takes=None, generation_ms=45_000.0)
-    assert sentences(log, "slow request") == ["Request at 02:40:10 took 45.0 s: 45.0 s of it wrote the answer."]
+    assert sentences(log, "slow request") == ["Request at 02:40:10 took 45 s: 45 s of it wrote the answer."]
 
 
 def test_cache_breaks_of_one_cause_are_one_finding() -> None:
@@ -136,7 +136,7 @@ def test_cancellations_after_the_same_time_point_to_a_limit_of_the_client() -> N
     log.ask(None, status=Status.CANCELLED, elapsed_ms=9_000.0)
     (sentence,) = sentences(log, "cancelled requests")
     assert sentence == (
-        "3 requests were cancelled by the client after 10 min 10 s of waiting in all; several after about 300.0 s, "
+        "3 requests were cancelled by the client after 10 min 10 s of waiting in all; several after about 300 s, "
         "as by a time limit of the client."
     )
     alone = Log()
@@ -170,7 +170,7 @@ def test_a_slow_answer_is_compared_at_its_own_context_length() -> None:
     (one,) = found(log, "slow decode")
     assert one.request_id == "r9"
     assert one.sentence == (
-        "Request at 02:41:40 wrote at 10.0 tok/s, where 50.0 tok/s are usual at its context length: 8.0 s more."
+        "Request at 02:41:40 wrote at 10.0 tok/s, where 50.0 tok/s are usual at its context length: 8 s more."
     )
     assert one.cost_ms == pytest.approx(8000.0)
 
@@ -210,7 +210,7 @@ def test_tools_that_kept_the_model_waiting() -> None:
         after=5 * MINUTE + 5 * SECOND,
     )
     (one,) = found(log, "slow tool")
-    assert one.sentence == ("Before the request at 02:45:15 tools ran for 300.0 s: “bash” “make test” and 1 more.")
+    assert one.sentence == ("Before the request at 02:45:15 tools ran for 300 s: “bash” “make test” and 1 more.")
     assert one.cost_ms == 300_000.0
 
 

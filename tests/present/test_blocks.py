@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_audit.present.views.blocks import FAILED_CHARS, Block, Place, Run, ansi, clipped, patch, said, whole
+from lms_audit.present.views.blocks import (
+    FAILED_CHARS,
+    Block,
+    Place,
+    Run,
+    Said,
+    ansi,
+    clipped,
+    patch,
+    said,
+    styled,
+    whole,
+)
 from lms_audit.present.views.parts import SHOWN_TEXT
 
 PLACE = Place(3, '["content"]')
@@ -69,11 +81,39 @@ def test_what_is_shown_and_what_is_hidden_is_the_text(text: str, failed: bool) -
 
 
 def test_words_of_a_person_are_shown_up_to_a_limit() -> None:
-    assert said("short", PLACE) == ("short", "", None)
-    text, more, place = said("word " * SHOWN_TEXT, PLACE)
-    assert len(text) <= SHOWN_TEXT
-    assert more
-    assert place == PLACE
+    assert said("short", PLACE) == Said("short")
+    shown = said("word " * SHOWN_TEXT, PLACE)
+    assert 0 < len(shown.text) + len(shown.folded) <= SHOWN_TEXT
+    assert shown.more
+    assert shown.place == PLACE
+
+
+def test_many_lines_of_a_person_fold_behind_the_first() -> None:
+    assert said(numbered(50), PLACE) == Said(numbered(50))
+    shown = said(numbered(90), PLACE)
+    assert shown.text == numbered(30)
+    assert shown.text + shown.folded == numbered(90)
+    assert (shown.fold, shown.more, shown.place) == ("60 more lines", "", None)
+
+
+def test_hits_of_a_search_stand_under_their_files() -> None:
+    runs = styled("Found 3 matches\nsrc/a.py:12:one\nsrc/a.py:14:two\nsrc/b.py:1:three\n", "hits")
+    assert [(run.style, run.text) for run in runs] == [
+        ("", "Found 3 matches\n"),
+        ("h-file", "src/a.py\n"),
+        ("h-at", "12"),
+        ("", "one\n"),
+        ("h-at", "14"),
+        ("", "two\n"),
+        ("h-file", "src/b.py\n"),
+        ("h-at", "1"),
+        ("", "three\n"),
+    ]
+
+
+def test_a_result_that_is_no_list_stays_as_it_is() -> None:
+    text = "Nothing matches that pattern.\nTry another one: it may help.\n"
+    assert styled(text, "hits") == (Run("", text),)
 
 
 def test_terminal_colours_become_styles_and_other_sequences_go() -> None:

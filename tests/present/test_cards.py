@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from lms_audit.analyse.report import CallFacts, Outcome, ToolKind
@@ -93,6 +94,34 @@ def test_a_failed_call_is_open_and_says_why() -> None:
     assert (shown.status, shown.reason, shown.opened) == ("failed", "exit code 2", True)
 
 
+def test_a_terminal_says_its_exit_code_once() -> None:
+    shown = made(ToolKind.SHELL, {"command": "x"}, "x", outcome=Outcome.FAILED, reason="exit code 2", exit_code=2)
+    assert (shown.about, shown.reason) == ("exit code 2", "")
+    shown = made(ToolKind.SHELL, {"command": "grep x y"}, "x", reason="exit code 1: nothing found", exit_code=1)
+    assert (shown.about, shown.reason, shown.opened) == ("exit code 1", "nothing found", False)
+
+
+def test_an_edit_says_how_many_lines_came_and_went() -> None:
+    shown = made(ToolKind.EDIT, {"file_path": "/a", "old_string": "one\ntwo\n", "new_string": "one\n2\n3\n"})
+    assert shown.about == "+2 −1 lines"
+    shown = made(ToolKind.EDIT, {"file_path": "/a", "content": "one\ntwo\n"})
+    assert (shown.about, [run.style for run in shown.call[0].runs]) == ("+2 lines", ["d-add"])
+    assert made(ToolKind.EDIT, {"file_path": "/a", "content": "one\n" * 5_000}).about == ""
+
+
+def test_a_search_is_a_list_and_says_how_much_it_found() -> None:
+    shown = made(ToolKind.SEARCH, {"pattern": "x"}, "/p/a.py:\n  Line 3: x\n  Line 9: xx\n\n/p/b.py:\n  Line 1: x\n")
+    assert shown.about == "3 hits in 2 files"
+    assert [run.text for run in shown.result[0].runs if run.style == "h-file"] == ["/p/a.py\n", "/p/b.py\n"]
+
+
+def test_a_result_that_says_a_checklist_again_is_left_out() -> None:
+    todos = [{"content": "one", "status": "completed"}, {"content": "two", "status": "pending"}]
+    assert made(ToolKind.TODO, {"todos": todos}, json.dumps(todos)).result == ()
+    assert made(ToolKind.TODO, {"todos": todos}, json.dumps(todos[:1])).result != ()
+    assert text(made(ToolKind.TODO, {"todos": todos}, "Saved.").result) == "Saved."
+
+
 def test_a_call_without_a_result_in_the_log_says_so() -> None:
     shown = made(ToolKind.SHELL, {"command": "x"}, None, outcome=Outcome.UNKNOWN)
     assert (shown.status, shown.result, shown.opened) == ("no result", (), False)
@@ -102,6 +131,11 @@ def test_malformed_and_repeated_calls_are_marked() -> None:
     shown = made(ToolKind.OTHER, '{"cut', malformed=True, nth=3)
     assert shown.notes == ("malformed arguments", "call 3 with the same arguments")
     assert text(shown.call) == '{"cut'
+
+
+def test_arguments_that_the_log_shortened_are_not_malformed() -> None:
+    shown = made(ToolKind.EDIT, '{"filePath": "/a... <Truncated in logs> ...b"}')
+    assert shown.notes == ("shortened in the log",)
 
 
 def test_huge_edits_are_shown_without_comparing_every_line() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from lms_audit.model import Session, Status
+import json
+
+from lms_audit.model import Session, Status, ToolCall
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.conversation import Calls, Phase, Step, Teller, Turn
+from lms_audit.present.views.conversation import Teller
 from lms_audit.present.views.data import SessionData
+from lms_audit.present.views.phases import LONG_RUN, Calls, Phase, Step, Turn
 from tests.present.books import book
 from tests.support import World, assistant, call, result, system, user
 
@@ -30,14 +33,14 @@ def story() -> World:
 
 
 def said(phases: tuple[Phase, ...], kind: str) -> list[str]:
-    return [item.text for phase in phases for item in phase.items if isinstance(item, Turn) and item.kind == kind]
+    return [item.said.text for phase in phases for item in phase.items if isinstance(item, Turn) and item.kind == kind]
 
 
 def test_a_prompt_of_a_person_opens_a_phase() -> None:
     _, _, phases = told(story())
     assert [phase.title for phase in phases] == ["", "mend the build", "thanks, now the docs"]
-    assert [phase.requests for phase in phases] == [0, 2, 1]
-    assert phases[1].calls == 2
+    # the second request stands in the middle of the calls, and counts
+    assert [phase.about for phase in phases] == ["", "3 requests, 2 calls", "1 request"]
 
 
 def test_each_thing_is_said_once_and_by_the_right_speaker() -> None:
@@ -84,12 +87,52 @@ def test_an_answer_the_log_does_not_hold_is_said_to_be_missing() -> None:
     assert said(phases, "unsaid") == ["the log does not hold this answer", "an answer without text"]
 
 
-def test_a_failed_request_says_so_in_its_line() -> None:
+def test_a_failed_request_says_so_in_its_line_and_why() -> None:
     world = World()
-    world.send(ASKED, status=Status.ERROR)
+    world.send(ASKED, status=Status.ERROR, errors=("the context is full",))
     _, _, phases = told(world)
     (step,) = [item for phase in phases for item in phase.items if isinstance(item, Step)]
-    assert step.note == "error"
+    assert (step.note, step.errors) == ("error", ("the context is full",))
+
+
+def test_prompts_that_nothing_came_between_open_one_phase() -> None:
+    world = World()
+    world.send([user("about the build"), user("mend it")])
+    _, _, phases = told(world)
+    assert [(phase.title, phase.about) for phase in phases] == [("about the build", "1 request")]
+    assert said(phases, "user") == ["about the build", "mend it"]
+
+
+def test_a_run_of_calls_says_in_one_line_what_is_in_it() -> None:
+    world = World()
+    calls = [call(f"c{number}", "read", file_path=f"/src/{number}.py") for number in range(LONG_RUN)]
+    calls.append(call("cx", "bash", command="make test"))
+    asked = [user("go")]
+    world.send(asked)
+    world.send([*asked, assistant(None, *calls), *(result(f"c{number}", "x") for number in range(LONG_RUN))])
+    _, _, phases = told(world)
+    (run,) = [item for phase in phases for item in phase.items if isinstance(item, Calls)]
+    assert run.preview == "read 0.py, 1.py, 2.py, 3.py, 4.py, 5.py · bash make test"
+    assert (run.summary, run.long) == ("read × 6, bash", True)
+
+
+def test_an_answer_that_the_next_prompt_has_cut_is_told_as_the_log_has_it_whole() -> None:
+    cut = "... <Truncated in logs> ..."
+    words = "I look at the kettle, at its lid, at its spout, and at the water " * 3
+    content = "water = 90\n" * 20
+    arguments = json.dumps({"filePath": "/a.py", "content": content})
+    world = World()
+    asked = [user("go")]
+    made = ToolCall("c1", "write", {"filePath": "/a.py", "content": content})
+    world.send(asked, response_text=words, tool_calls=(made,), tool_calls_known=True)
+    shortened = call("c1", "write")
+    shortened["function"]["arguments"] = f"{arguments[:50]}{cut}{arguments[-50:]}"
+    world.send([*asked, assistant(f"{words[:50]}{cut}{words[-50:]}", shortened), result("c1", "ok")])
+    _, _, phases = told(world)
+    assert said(phases, "assistant")[0] == words
+    (run,) = [item for phase in phases for item in phase.items if isinstance(item, Calls)]
+    assert run.cards[0].about == "+20 lines"
+    assert run.cards[0].notes == ()
 
 
 def test_anchors_are_unique_even_where_the_same_is_said_twice() -> None:

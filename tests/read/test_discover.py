@@ -113,6 +113,9 @@ def test_a_link_that_leads_nowhere_is_refused_and_the_rest_is_read(tmp_path: Pat
         (b"<!doctype html><p>hello", "HTML"),
         (b"Dear diary,\ntoday nothing was logged.\n", "text file"),
         (b"timestamp: 1/2/2026\ntype: llm.prediction.input\n", "--json"),
+        (b"Mar 02 09:00:00 host llmster[811]: " + LINE, "journald"),
+        (b"    " + LINE, "in front of every line"),
+        (b'{"response_text": "' + LINE.strip() + b'"}\n', "JSON file"),
     ],
 )
 def test_what_is_no_server_log_is_named(tmp_path: Path, data: bytes, what: str) -> None:
@@ -148,9 +151,9 @@ def test_every_form_of_a_server_log_is_taken(data: bytes) -> None:
 
 
 def test_a_body_longer_than_the_first_look_does_not_hide_the_lines_behind_it(tmp_path: Path) -> None:
-    long = b'      "content": "x"\n' * 10_000
+    long = b'      "content": "x"\n  > ' + LINE.strip() + b"\n" + b'      "content": "x"\n' * 10_000
     assert names(write(tmp_path / "cut.log", long + LINE)) == ["cut.log"]
-    with pytest.raises(AuditError, match="text file"):
+    with pytest.raises(AuditError, match="in front of every line"):
         discover([write(tmp_path / "none.log", long)])
     assert names(write(tmp_path / "2026-11/2026-11-03.2.log", long)) == ["2026-11/2026-11-03.2.log"]
 

@@ -7,10 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from benchmarks.generate import MONTH, generate
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -66,10 +69,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("!", f"{skipped} tests skipped: {MISSING}", red=True, bold=True)
 
 
-def built(logs: Path, folder: Path) -> Path:
+def built(logs: Path, folder: Path, *options: str) -> Path:
     """The site of some logs, by the command people use; its pages stand beside it."""
     site = folder / "site"
-    command = [sys.executable, "-m", "lms_audit", "build", str(logs), "-o", str(site), "--quiet"]
+    command = [sys.executable, "-m", "lms_audit", "build", str(logs), "-o", str(site), "--quiet", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "generator")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -80,6 +83,30 @@ def built(logs: Path, folder: Path) -> Path:
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of the sample logs, as the first command of the README makes it."""
     return built(ROOT / "logs_sample", tmp_path_factory.mktemp("sample"))
+
+
+ARTICLE = os.environ.get("LMS_AUDIT_ARTICLE")
+"""Logs of the article's size, where somebody has them and minutes to spare."""
+SMALLER = replace(MONTH, result_bytes=5_000, padding_bytes=12_000, rotate_bytes=3_000_000)
+
+
+@pytest.fixture(scope="session")
+def article(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of logs shaped like the article's month: two fifths of its sessions, prompts shorter; or all of it."""
+    folder = tmp_path_factory.mktemp("article")
+    if ARTICLE is not None:
+        return built(Path(ARTICLE), folder)
+    generate(SMALLER, folder / "logs", scale=0.4)
+    site = built(folder / "logs", folder)
+    shutil.rmtree(folder / "logs")
+    return site
+
+
+@pytest.fixture(params=["sample", "article"])
+def either(request: pytest.FixtureRequest) -> Path:
+    """The sample's site, and then the larger one."""
+    found: Path = request.getfixturevalue(request.param)
+    return found
 
 
 def largest(site: Path, pattern: str) -> Path:

@@ -109,7 +109,7 @@ class Log:
     def bytes(self) -> bytes:
         return "".join(self.records).encode()
 
-    def chat(self, body: dict[str, Any], said: dict[str, Any], tag: str) -> None:
+    def chat(self, body: dict[str, Any], said: dict[str, Any], tag: str, tokens: int = 40) -> None:
         """A request on chat completions that is not streamed."""
         self.add("DEBUG", f"Received request: POST to /v1/chat/completions with body {text(body)}", 5)
         self.add("INFO", f"[{tag}] Running chat completion on conversation with {len(body['messages'])} messages.", 0)
@@ -119,7 +119,7 @@ class Log:
             "created": 1_793_912_400 + len(self.records),
             "model": tag,
             "choices": [{"index": 0, "message": said, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 40, "completion_tokens": 9, "total_tokens": 49},
+            "usage": {"prompt_tokens": tokens, "completion_tokens": 9, "total_tokens": tokens + 9},
             "stats": {"tokens_per_second": 30.0 + len(self.records) % 7, "time_to_first_token": 0.2},
         }
         self.add("INFO", f"[{tag}] Generated prediction: {text(whole)}", 3)

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from lms_audit.analyse.figures import percentile, runs_model
 from lms_audit.analyse.report import Report
-from lms_audit.model import Request
+from lms_audit.model import Request, Source
 from lms_audit.present import rows, rows_plain, text
 from lms_audit.present.resources import resources
 from tests.listing import FORMULA, HOSTILE, client_name, report, request_link
@@ -116,7 +116,7 @@ def order(page: Page) -> list[str]:
     """Ids of the rows the filters let through, in the order shown."""
     found: list[str] = page.evaluate(
         """() => { const list = document.querySelector(".audit-list").auditList;
-        return list.grid.getRows("active").map((row) => list.rows.ids[row.getData().row]); }"""
+        return list.places().map((row) => list.rows.ids[row]); }"""
     )
     return found
 
@@ -172,42 +172,90 @@ def test_a_value_the_log_does_not_say_reads_not_logged(show: Open, asked: list[R
     last = [request for request in asked if request.generation_ms is None][-1]
     page.locator(".audit-list .tabulator").focus()
     page.keyboard.press("End")
-    cell = page.locator(".tabulator-row.is-active .tabulator-cell[tabulator-field='generation_ms']")
+    cell = page.locator(".al-row.is-active .al-cell[data-field='generation_ms']")
     expect(cell).to_have_text("not logged")
     assert order(page)[-1] == last.id
 
 
 def test_hostile_titles_are_text(show: Open) -> None:
     page = show("sessions", "sort=started_at")
-    expect(page.locator(".tabulator-row").first).to_contain_text(HOSTILE.replace("\u202e", "").split("&")[0])
+    expect(page.locator(".al-row").first).to_contain_text(HOSTILE.replace("\u202e", "").split("&")[0])
     assert page.locator(".audit-list img").count() == 0
 
 
-def test_only_the_rows_in_view_are_in_the_page(browser: Browser, show: Open, tmp_path: Path) -> None:
-    page = show(folder=write(report(5_000), tmp_path))
-    assert page.locator(".tabulator-row").count() < 120
-    drawn: list[int] = page.evaluate(
-        """async () => {
-        const list = document.querySelector(".audit-list").auditList;
-        const holder = document.querySelector(".tabulator-tableholder");
-        const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-        const drawn = [];
-        const work = [
-          () => { holder.scrollTop += 12000; },
-          () => list.toggle(list.rows.column.get("client"), "codex", true),
-          () => { list.state.q = "loom"; list.refresh(); },
-          () => list.grid.setSort("prompt_ms", "asc"),
-        ];
-        for (const step of work) {
-          await step();
-          await frame();
-          drawn.push(document.querySelectorAll(".tabulator-row").length);
-        }
-        return drawn;
-        }"""
-    )
-    assert len(drawn) == 4
-    assert max(drawn) < 200
+# Scrolls and says of each step: rows whose words changed, elements added or removed; and how many rows fit
+SCROLLED = """async () => {
+  const list = document.querySelector(".audit-list").auditList;
+  const holder = document.querySelector(".tabulator-tableholder"), grid = document.querySelector(".al-grid");
+  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  const seen = new MutationObserver(() => {});
+  seen.observe(grid, {subtree: true, childList: true, characterData: true});
+  const steps = [];
+  for (const top of [100, 200, 300, 2800, 60000, 90000, 30000, 0, 1e9]) {
+    holder.scrollTop = top;
+    await frame();
+    const changes = seen.takeRecords(), said = changes.filter(({type}) => type === "characterData");
+    const rows = new Set(said.map(({target}) => target.parentElement.closest(".al-row")));
+    steps.push([rows.size, changes.length - said.length]);
+  }
+  const fits = Math.ceil(holder.clientHeight / list.body.line().element.offsetHeight);
+  return {steps, fits, drawn: document.querySelectorAll(".al-row").length};
+}"""
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(report(6_000), tmp_path_factory.mktemp("long"))
+
+
+def test_scrolling_makes_no_element_and_paints_no_more_rows_than_fit(show: Open, long: Path) -> None:
+    page = show(folder=long)
+    found = page.evaluate(SCROLLED)
+    most = found["fits"] + 2 * 8 + 1  # with the rows kept above and below
+    assert found["drawn"] - 1 <= most
+    assert [made for _, made in found["steps"]] == [0] * 9
+    painted = [rows for rows, _ in found["steps"]]
+    assert max(painted[:3]) <= 5  # 100 px are less than four rows
+    assert max(painted) <= most
+
+
+def test_the_rows_in_view_are_those_of_the_place_scrolled_to(show: Open, long: Path) -> None:
+    page = show(folder=long, hash_="sort=received_at&client=codex")
+    wanted = order(page)
+    for top in (0, 5_000, 30_000, 10_000):
+        seen: list[str] = page.evaluate(
+            """async (top) => {
+              const holder = document.querySelector(".tabulator-tableholder");
+              holder.scrollTop = top;
+              await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+              const {top: upper, bottom: lower} = holder.getBoundingClientRect();
+              return [...document.querySelectorAll(".al-row")].map((row) => [row.getBoundingClientRect(), row])
+                .filter(([box]) => box.height && box.top >= upper && box.bottom <= lower)
+                .sort(([a], [b]) => a.top - b.top)
+                .map(([, row]) => row.querySelector("[data-field=id]").textContent);
+            }""",
+            top,
+        )
+        place = wanted.index(seen[0])
+        assert place == -(-top // 28)
+        assert len(seen) > 10
+        assert seen == wanted[place : place + len(seen)]
+
+
+def test_a_narrower_selection_leaves_no_old_row_and_a_wider_one_fills_the_window(show: Open, long: Path) -> None:
+    page = show(folder=long)
+    visible = page.locator(".al-row:visible")
+    full = visible.count()
+    page.get_by_label("Find requests by words").fill("r00012")
+    expect(page.locator(".al-count")).to_contain_text("of")
+    few = len(order(page))
+    assert 0 < few < full
+    expect(visible).to_have_count(few)
+    page.get_by_label("Find requests by words").fill("nothing has these words")
+    expect(visible).to_have_count(0)
+    page.get_by_label("Find requests by words").fill("")
+    expect(visible).to_have_count(full)
+    expect(page.locator(".tabulator-placeholder")).to_have_count(0)
 
 
 # --- sorting ---------------------------------------------------------------------------------------------------------
@@ -354,6 +402,49 @@ def test_a_selection_without_values_has_no_percentiles(show: Open) -> None:
     expect(page.locator(".tabulator-placeholder")).to_contain_text("No request passes all filters.")
 
 
+def test_a_time_of_the_clock_says_how_exact_it_is(show: Open, run: Report) -> None:
+    page = show(hash_="sort=elapsed_ms")
+    requests = {request.id: request for request in run.audit.requests}
+    rough = next(name for name in order(page) if requests[name].provenance["elapsed_ms"] is Source.CLOCK)
+    page.get_by_label("Find requests by words").fill(rough)
+    expect(page.locator(".al-count")).to_contain_text("1 of")
+    seconds = round((requests[rough].elapsed_ms or 0) / 1000)
+    cell = page.locator(".al-row:visible .al-cell[data-field='elapsed_ms']")
+    expect(cell).to_have_text(f"{seconds}±1")
+    cell.hover()
+    expect(cell).to_have_attribute("title", re.compile("from the clock of the log"))
+
+
+def test_less_than_a_tick_of_the_clock_is_not_zero(show: Open) -> None:
+    page = show()
+    said = page.evaluate("lmsAudit.lists.parts.seconds(0, true).join('')")
+    assert said == "< 1" == rows_plain.seconds(0, clock=True)
+    assert page.evaluate("lmsAudit.lists.parts.span(0)[0]") == "<0:01" == rows_plain.span(0)
+
+
+# --- paper -----------------------------------------------------------------------------------------------------------
+
+
+def test_paper_holds_the_selection_in_its_order_with_its_figures(show: Open, asked: list[Request]) -> None:
+    page = show(hash_="client=codex&sort=-prompt_ms")
+    wanted = order(page)
+    page.pdf()
+    assert 0 < len(wanted) < len(asked)
+    lines = page.locator(".audit-plain tbody tr")
+    assert lines.count() == len(wanted)
+    heads = page.locator(".audit-plain thead th").all_text_contents()
+    values = {request.id: request.prompt_ms for request in asked}
+    first = lines.first.locator("td").nth(next(i for i, head in enumerate(heads) if head.startswith("Prompt")))
+    assert float((first.text_content() or "").replace(",", "")) == round((values[wanted[0]] or 0) / 1000, 1)
+    note = page.locator(".audit-plain-note").text_content() or ""
+    assert note.startswith(f"{len(wanted)} of {len(asked)} requests · Client: Codex CLI · Prompt, largest first")
+    feet = page.locator(".audit-plain tfoot tr th:first-child").all_text_contents()
+    assert feet == ["n", "Total", "Median", "P95", "P99"]
+    page.emulate_media(media="print")
+    expect(page.locator(".audit-plain")).to_be_visible()
+    expect(page.locator(".al-grid")).to_be_hidden()
+
+
 # --- the address -----------------------------------------------------------------------------------------------------
 
 
@@ -423,7 +514,7 @@ def test_rows_are_walked_and_opened_from_the_keyboard(show: Open, run: Report) -
     page.locator("body").press("j")
     page.locator("body").press("k")
     page.locator("body").press("j")
-    active = page.locator(".tabulator-row.is-active")
+    active = page.locator(".al-row.is-active")
     expect(active).to_have_count(1)
     grid = page.locator(".audit-list .tabulator")
     expect(grid).to_have_attribute("aria-activedescendant", str(active.get_attribute("id")))
@@ -445,7 +536,7 @@ def test_typing_in_the_search_field_does_not_move_rows(show: Open) -> None:
 
 def test_a_click_on_a_row_opens_its_page(show: Open) -> None:
     page = show("sessions", "sort=started_at")
-    page.locator(".tabulator-row .tabulator-cell[tabulator-field='requests']").first.click()
+    page.locator(".al-row .al-cell[data-field='requests']").first.click()
     page.wait_for_url(re.compile(r"sessions/s0000/index\.html$"))
 
 
@@ -468,9 +559,9 @@ def test_colours_are_the_sites_in_both_schemes(show: Open, scheme: str) -> None:
     page = show(scheme=scheme)
     found = page.evaluate(
         """() => [getComputedStyle(document.body).backgroundColor,
-        getComputedStyle(document.querySelector(".tabulator-row")).backgroundColor,
+        getComputedStyle(document.querySelector(".al-row")).backgroundColor,
         getComputedStyle(document.body).color,
-        getComputedStyle(document.querySelector(".tabulator-row")).color]"""
+        getComputedStyle(document.querySelector(".al-row")).color]"""
     )
     assert found[0] == found[1]
     assert found[2] == found[3]

@@ -231,7 +231,7 @@ def test_hostile_text_is_shown_and_does_nothing(search: Search) -> None:
 def test_the_dialog_says_what_it_covers_and_what_was_left_out(search: Search) -> None:
     characters = sum(len(each.text) for each in SMALL)
     assert search.page.locator(".lms-search__covers").inner_text() == (
-        f"Covers {len(SMALL)} texts of together {characters:,} characters. "
+        f"Searches {len(SMALL)} texts with {characters:,} characters. "
         f"Of 1 very long text only the first {TEXT_LIMIT:,} characters are searched."
     )
     search.find("word")

@@ -15,9 +15,9 @@ from playwright.sync_api import Browser, expect
 from lms_audit.present.search import KEPT_ELSEWHERE
 
 
-@pytest.fixture(scope="module")
-def index(sample: Path) -> dict[str, Any]:
-    script = (sample / "fulltext" / "index.js").read_text("utf-8")
+@pytest.fixture
+def index(either: Path) -> dict[str, Any]:
+    script = (either / "fulltext" / "index.js").read_text("utf-8")
     opened = re.fullmatch(r'"use strict";lmsSearch\.open\("\w+",(.*)\);\n', script)
     assert opened is not None
     held: dict[str, Any] = json.loads(opened[1])
@@ -28,8 +28,8 @@ def values(column: dict[str, list[Any]]) -> list[Any]:
     return [column["values"][place] for place in column["places"]]
 
 
-def test_every_result_leads_to_a_page_and_an_anchor_on_it(sample: Path, index: dict[str, Any]) -> None:
-    pages = {page: (sample / page).read_text("utf-8") for page in set(values(index["page"]))}
+def test_every_result_leads_to_a_page_and_an_anchor_on_it(either: Path, index: dict[str, Any]) -> None:
+    pages = {page: (either / page).read_text("utf-8") for page in set(values(index["page"]))}
     anchors = {page: set(re.findall(r'\sid="?([^"\s>]+)', text)) for page, text in pages.items()}
     missing = [
         f"{page}#{anchor}"
@@ -40,12 +40,12 @@ def test_every_result_leads_to_a_page_and_an_anchor_on_it(sample: Path, index: d
     assert missing == []
 
 
-def test_long_texts_are_where_the_index_says(sample: Path, index: dict[str, Any]) -> None:
+def test_long_texts_are_where_the_index_says(either: Path, index: dict[str, Any]) -> None:
     held = index["held"]
     assert held["documents"]
     for file, item, way in zip(values(held["file"]), held["item"], values(held["way"]), strict=True):
         session, part = file.split("/")
-        packed = re.search(r',"([^"]*)"\);', (sample / "sessions" / session / f"data-{part}.js").read_text("utf-8"))
+        packed = re.search(r',"([^"]*)"\);', (either / "sessions" / session / f"data-{part}.js").read_text("utf-8"))
         assert packed is not None
         value: Any = json.loads(json.loads(gzip.decompress(b64decode(packed[1])))["items"][item])
         for step in json.loads(way):
@@ -59,13 +59,13 @@ def test_all_kinds_of_text_are_in_the_index(index: dict[str, Any]) -> None:
 
 
 @pytest.mark.browser
-def test_a_reader_finds_a_word_from_the_first_page_and_lands_on_it(browser: Browser, sample: Path) -> None:
+def test_a_reader_finds_a_word_from_the_first_page_and_lands_on_it(browser: Browser, either: Path) -> None:
     page = browser.new_page()
     wrong: list[str] = []
     asked: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
-    page.goto((sample / "index.html").as_uri())
+    page.goto((either / "index.html").as_uri())
     page.keyboard.press("/")
     expect(page.locator(".lms-search__covers")).not_to_be_empty()
     page.locator(".lms-search__input").fill("error")

@@ -12,7 +12,7 @@ from lms_audit.analyse import cost, groups, metrics
 from lms_audit.analyse.cache_breaks import cache_breaks, causes
 from lms_audit.analyse.composition import compositions
 from lms_audit.analyse.context import Context
-from lms_audit.analyse.figures import runs_model, sample
+from lms_audit.analyse.figures import cached_share, runs_model, sample
 from lms_audit.analyse.findings import findings
 from lms_audit.analyse.idle import gaps
 from lms_audit.analyse.items import Prompts
@@ -44,6 +44,7 @@ def _tiles(audit: Audit, asked: Sequence[Request], tables: dict[str, Table]) -> 
     dataset = metrics.dataset_figures(audit)
     cells = [dataset[metric] for metric in TILES]
     cells += [sample(asked, metric).total() for metric in ("input_tokens", "output_tokens")]
+    cells += [cached_share(asked)]
     cells += [sample(asked, "tokens_per_second").median()]
     cells += [row.cells[1] for row in tables["time_totals"].rows]
     cells += [row.cells[0] for row in tables["tool_usage"].rows[:3]]

@@ -8,15 +8,15 @@ in and what is left out, with its reason, always adds up to the requests given. 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from math import floor, fsum, isfinite
+from operator import attrgetter
 
 from msgspec import Struct
 
 from lms_audit.analyse.definitions import DEFINITIONS
 from lms_audit.analyse.report import Figure
-from lms_audit.model import Api, Kind, Request, Status
+from lms_audit.model import Api, Kind, Request, Source, Status
 
 Number = float | int
 Get = Callable[[Request], Number | None]
@@ -109,18 +109,24 @@ def sample(requests: Iterable[Request], metric: str, get: Get | None = None, fie
     ``get`` takes the value where it is not simply that field.
     """
     field = field or metric
+    get = get or attrgetter(field)
     values: list[Number] = []
-    excluded: Counter[str] = Counter()
-    sources: Counter[str] = Counter()
+    excluded: dict[str, int] = {}
+    sources: dict[str, int] = {}
     for request in requests:
-        value = get(request) if get else getattr(request, field)
+        value = get(request)
         if value is None or not isfinite(value):
-            excluded[why_missing(request, field)] += 1
+            why = why_missing(request, field)
+            excluded[why] = excluded.get(why, 0) + 1
             continue
         values.append(value)
-        if field in request.provenance:
-            sources[request.provenance[field].value] += 1
-    return Sample(metric, tuple(sorted(values)), dict(sorted(excluded.items())), dict(sorted(sources.items())))
+        source: str | None = request.provenance.get(field)
+        if source is not None:
+            source = "clock_ms" if source is Source.CLOCK and request.precise else source
+            sources[source] = sources.get(source, 0) + 1
+    values.sort()
+    told = {str(source): count for source, count in sorted(sources.items())}
+    return Sample(metric, tuple(values), dict(sorted(excluded.items())), told)
 
 
 def ratio(requests: Iterable[Request], metric: str, top: Get, bottom: Get, field: str, scale: float = 1.0) -> Figure:

@@ -12,12 +12,12 @@ from lms_audit.model import Millis, Request
 
 
 def span(ms: float) -> str:
-    """``850 ms``, ``97.0 s``, ``12 min 4 s``, ``3 h 12 min``."""
+    """``850 ms``, ``87.9 s``, ``12 min 4 s``, ``3 h 12 min``; whole seconds, as a clock gives them, stay whole."""
     if ms < 1000:
-        return f"{ms:.0f} ms"
+        return f"{ms:.0f} ms" if ms else "less than 1 s"
     seconds = ms / 1000
     if seconds < 599.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:,.0f} s" if seconds.is_integer() else f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 7200:
         return f"{whole // 60} min {whole % 60} s"

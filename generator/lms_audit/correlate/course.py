@@ -53,8 +53,8 @@ class Course(Engines):
         among[0].last_at = max(among[0].last_at, event.last_at)
 
     def accumulated(self, event: ev.Accumulated) -> None:
-        """The text so far of an answer that is not streamed."""
-        among = self.working(event.tag, stream=False)
+        """The text so far of an answer that is not streamed; 0.2 wrote it for those that were, too."""
+        among = self.working(event.tag, stream=False) or [one for one in self.working(event.tag) if one.old]
         if len(among) > 1:
             return  # whose it is, only the prediction will tell
         draft = among[0] if among else None

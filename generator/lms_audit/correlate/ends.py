@@ -293,8 +293,8 @@ class Ends(Course):
         draft.stream = False
         draft.last_at = max(draft.last_at, event.at)
         if event.answer is not None:
-            if draft.api is None:
-                draft.api = _api_of(event.answer.object)
+            if draft.path is None:  # a running line tells no more than the family
+                draft.api = _api_of(event.answer) or draft.api
             self._set_right(draft, event.answer.usage)
             self.settle_nameless(draft, event.answer.usage)
             self._measure(draft, event.answer.usage)
@@ -391,9 +391,14 @@ def same_tokens(task: EngineTask, usage: ev.Usage) -> bool:
     return task.eval_tokens is None or usage.output is None or abs(task.eval_tokens - usage.output) <= 1
 
 
-def _api_of(kind: str | None) -> Api | None:
+def _api_of(answer: ev.Answer) -> Api | None:
+    """The protocol an answer is written in. Only LM Studio's own have times among their ``stats``."""
+    kind, stats = answer.object, answer.stats
+    timed = stats is not None and stats.ttft_ms is not None
     if kind is None:
-        return None
+        return Api.LMSTUDIO_V1 if timed and answer.usage is None and answer.created is None else None
+    if timed and kind in ("chat.completion", "text_completion"):
+        return Api.LMSTUDIO_V0
     if kind.startswith("chat.completion"):
         return Api.CHAT
     return {"text_completion": Api.COMPLETIONS, "response": Api.RESPONSES, "message": Api.MESSAGES}.get(kind)

@@ -137,7 +137,7 @@ def _usage(draft: Draft, answer: Answer | None, status: Status) -> Usage:
     usage = answer.usage if answer is not None and answer.usage is not None else Usage()
     if status is not Status.COMPLETED and not usage.input and not usage.output:
         return Usage(reasoning=usage.reasoning or None)  # a cancelled request says 0/0/0
-    if draft.old and (not usage.input or usage.input == usage.output):
+    if draft.old and (not usage.input or usage.output in (None, usage.input)):
         return Usage(output=usage.output, reasoning=usage.reasoning)  # 0.2 wrote 0, later the output once more
     return usage
 

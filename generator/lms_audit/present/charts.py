@@ -191,20 +191,22 @@ def _times_over_time() -> Any:
         alt.Tooltip("answer:Q", title="Response time, min", format=",.1f"),
     ]
     base = alt.Chart(_named())
-    return _stacked(base, _time(), ("prompt", PROMPT), ("answer", ANSWER), "minutes", tips).properties(height=200)
+    return _stacked(base, _time(), ("prompt", PROMPT), ("answer", ANSWER), "minutes", tips).properties(height=256)
 
 
 def _speed(unit: str) -> Callable[[], Any]:
     def make() -> Any:
         alt = _alt()
-        colour = alt.Color("model:N", title=None, legend=alt.Legend(orient="top", columns=3, labelLimit=260))
+        legend = alt.Legend(orient="top", columns=3, labelLimit=260, symbolOpacity=1)
+        colour = alt.Color("model:N", title=None, legend=legend)
         x = alt.X("depth:Q", title="tokens of context", axis=alt.Axis(format="~s", tickCount=6))
         base = alt.Chart(_named())
-        points = base.transform_filter("datum.median == null").mark_circle(size=22, opacity=0.4)
+        points = base.transform_filter("datum.median == null").mark_circle(size=22)
         points = points.encode(
             x=x,
             y=alt.Y("rate:Q", title=unit),
             color=colour,
+            opacity=alt.condition("datum.out", alt.value(0.06), alt.value(0.5)),  # out of the period a reader chose
             tooltip=[
                 alt.Tooltip("model:N", title="Model"),
                 alt.Tooltip("depth:Q", title="Context", format=","),
@@ -224,7 +226,10 @@ def _distribution(unit: str) -> Callable[[], Any]:
         alt = _alt()
         base = alt.Chart(_named())
         x = alt.X(
-            "from:Q", title=unit, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format=form, tickCount=6)
+            "from:Q",
+            title=unit,
+            scale=alt.Scale(type="log", nice=False),
+            axis=alt.Axis(format=form, tickCount=6, grid=False),
         )
         bars = base.transform_filter("datum.mark == null").mark_bar(color=INPUT, opacity=0.75)
         bars = bars.encode(
@@ -243,12 +248,12 @@ def _distribution(unit: str) -> Callable[[], Any]:
             x="from:Q",
             tooltip=[alt.Tooltip("mark:N", title="Percentile"), alt.Tooltip("from:Q", format=",.4~f", title="Value")],
         )
-        # one under the other: P95 and P99 often stand close
+        # one under the other: P95 and P99 often stand close, and close to the right end
         names = [
             marks.transform_filter(f"datum.mark == '{mark}'")
-            .mark_text(align="left", baseline="top", dx=3, color=PROMPT, fontSize=10)
+            .mark_text(align=align, baseline="top", dx=dx, color=PROMPT, fontSize=10)
             .encode(x="from:Q", y=alt.value(12 * row), text="mark:N")
-            for row, mark in enumerate(("median", "P95", "P99"))
+            for row, (mark, align, dx) in enumerate((("median", "left", 3), ("P95", "right", -3), ("P99", "right", -3)))
         ]
         return alt.layer(bars, rules, *names).properties(height=150)
 
@@ -291,7 +296,7 @@ def _tools() -> Any:
         .mark_bar()
         .encode(
             y=alt.Y("tool:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, ticks=False, domain=False)),
-            x=alt.X("n:Q", title="calls", axis=alt.Axis(tickMinStep=1, format="~s")),
+            x=alt.X("n:Q", title="calls", axis=alt.Axis(tickMinStep=1, tickCount=8, format="~s")),
             color=alt.Color(
                 "outcome:N",
                 title=None,

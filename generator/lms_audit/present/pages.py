@@ -134,9 +134,12 @@ def session_files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[i
             items: Mapping[Key, tuple[int, int]] = {}
             for view in session_pages(book, session, before, after):
                 path = book.session_path(session.id, view.part).replace(".html", ".md")
-                title = session.title if view.part == 1 else f"{session.title} (part {view.part})"
-                made.append(File(path, render.page("session.md.j2", path, title=title, lead=view.words, view=view)))
+                made.append(
+                    File(path, render.page("session.md.j2", path, title=view.title, lead=view.words, view=view))
+                )
                 made.append(File(f"sessions/{session.id}/data-{view.part}.js", view.data))
+                if view.places:
+                    made.append(File(f"sessions/{session.id}/places.js", view.places))
                 items = view.items
             kept = Kept(digest, tuple(file.path for file in made), dict(items))
             reuse.note(session, kept)

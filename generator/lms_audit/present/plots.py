@@ -94,7 +94,7 @@ PLANS: dict[str, Plan] = {
         "Prompt processing against response time",
         "Is the time spent reading prompts or writing answers?",
         (("label", "From"), ("prompt", "Prompt processing, min"), ("answer", "Response time, min")),
-        257,
+        313,
     ),
     "speed_decode": Plan(
         "Writing speed against context depth",

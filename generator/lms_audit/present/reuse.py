@@ -81,6 +81,7 @@ def session_digest(book: Book, session: Session, before: Session | None, after: 
     known: list[Any] = [
         [session, parent, before, after, book.children.get(session.id, [])],
         requests,
+        [book.requests[name] for child in book.children.get(session.id, ()) for name in child.request_ids],
         book.audit.conversations.get(session.id, ()),
         [] if figures is None else list(figures.figures.items()),
         book.findings_of.get(session.id, []),

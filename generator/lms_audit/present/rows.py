@@ -19,8 +19,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lms_audit.analyse.figures import runs_model
-from lms_audit.analyse.report import Report
-from lms_audit.model import Api, Json, Request, Session, Source
+from lms_audit.analyse.report import Outcome, Report
+from lms_audit.model import Api, Json, Request, Session
 from lms_audit.present import text
 from lms_audit.present.views import format as words
 
@@ -110,10 +110,7 @@ def _measure(
 ) -> Column:
     """A measured value of requests, with the mark of those that are differences of whole seconds."""
     values = _known((getattr(row, name) if get is None else get(row)) for row in rows)
-    clock = tuple(
-        value is not None and row.provenance.get(name) is Source.CLOCK and not row.precise
-        for row, value in zip(rows, values, strict=True)
-    )
+    clock = tuple(value is not None and words.ticking(row, name) for row, value in zip(rows, values, strict=True))
     return Column(
         name=name,
         shape=shape,
@@ -153,6 +150,15 @@ def _cached_share(request: Request) -> float | None:
 def _tools(request: Request) -> tuple[str, ...] | None:
     names = tuple(text.visible(call.name) for call in request.tool_calls)
     return names if names or request.tool_calls_known else None
+
+
+def _outcomes(report: Report, rows: Sequence[Request], outcome: Outcome) -> Column:
+    """Names of the tools whose calls ended like that."""
+    values = tuple(
+        tuple(text.visible(call.name) for call in report.calls.get(row.id, ()) if call.outcome is outcome)
+        for row in rows
+    )
+    return Column(name=f"tools_{outcome}", shape=Shape.NAMES, values=values)
 
 
 def _rated(columns: Sequence[Column], rate: str, tokens: str, time: str) -> tuple[Column, ...]:
@@ -197,6 +203,7 @@ def request_rows(report: Report, link: Link, client_name: Named) -> Rows:
         _names("endpoint", "", (r.endpoint for r in asked)),
         _names("requested_model", "", (r.requested_model for r in asked)),
         _names("finish_reason", "", (r.finish_reason for r in asked)),
+        *(_outcomes(report, asked, outcome) for outcome in (Outcome.FAILED, Outcome.REJECTED, Outcome.UNKNOWN)),
         _measure(asked, "cached_tokens", "", Shape.COUNT),
         _measure(asked, "reasoning_tokens", "", Shape.COUNT),
         _measure(asked, "ttft_ms", "", Shape.SECONDS),

@@ -54,7 +54,7 @@ _NUMERIC = frozenset({Shape.SECONDS, Shape.SPAN, Shape.COUNT, Shape.RATE, Shape.
 
 def span(value: float) -> str:
     """``0:42``, ``12:07``, ``2:05:13``: spans of a column stand under one another by their colons."""
-    if 0 < value < 500:
+    if value < 1000:
         return "<0:01"
     seconds = round(value / 1000)
     hours, minutes = seconds // 3600, seconds // 60 % 60
@@ -62,9 +62,11 @@ def span(value: float) -> str:
 
 
 def seconds(value: float, *, clock: bool = False) -> str:
-    """Seconds with as many digits as are worth reading; whole where the log's clock has no more."""
+    """Seconds with as many digits as are worth reading; those of the log's clock say how exact they are."""
     held = value / 1000
-    return f"{held:,.0f}" if clock else f"{held:,.2f}" if held < 9.995 else f"{held:,.1f}"
+    if clock:
+        return "< 1" if held < 1 else f"{held:,.0f}±1"
+    return f"{held:,.2f}" if held < 9.995 else f"{held:,.1f}"
 
 
 def _shown(column: Column, row: int) -> str | None:

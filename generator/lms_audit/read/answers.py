@@ -9,7 +9,7 @@ import msgspec
 
 from lms_audit.read.events import Answer, AnswerCall, Stats, Usage
 from lms_audit.read.messages import reasoning_texts
-from lms_audit.read.payload import as_arguments, as_count, as_float, as_int, as_ms, as_text, first, salvage
+from lms_audit.read.payload import as_arguments, as_count, as_float, as_ms, as_text, first, salvage
 
 
 def answer(raw: bytes) -> Answer | None:
@@ -42,7 +42,7 @@ def answer_of(value: Mapping[str, Any], *, complete: bool = True) -> Answer:
     return Answer(
         chat_id=as_text(value.get("id")) or as_text(value.get("response_id")),
         object=as_text(value.get("object")) or as_text(value.get("type")),
-        created=as_int(value.get("created")) or as_int(value.get("created_at")),
+        created=as_count(value.get("created")) or as_count(value.get("created_at")),
         model=as_text(value.get("model")) or as_text(value.get("model_instance_id")),
         text="".join(pieces.texts) if pieces.texts else None,
         reasoning="".join(pieces.reasonings) if pieces.reasonings else None,
@@ -81,7 +81,7 @@ class _Pieces:
             if isinstance(call, dict) and isinstance(call.get("function"), dict):
                 function = call["function"]
                 arguments = as_arguments(function.get("arguments"))
-                index = as_int(call.get("index")) if "delta" in choice else None
+                index = as_count(call.get("index")) if "delta" in choice else None
                 self.calls.append(
                     AnswerCall(as_text(call.get("id")), as_text(function.get("name")) or "", arguments, index)
                 )

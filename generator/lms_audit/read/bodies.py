@@ -111,6 +111,10 @@ class BodyReader:
         self._recent: list[_Layout] = []
         self._bodies = 0
 
+    def go_on(self, bodies: int) -> None:
+        """Count on from so many bodies, which an earlier reading of the file has met."""
+        self._bodies = bodies
+
     def read(self, data: bytes, start: int = 0) -> tuple[Body, int]:
         """The body at ``start`` in ``data`` and where it ends. ``data`` may go on behind it, or stop inside it."""
         self.mended = self._broken = False

@@ -27,24 +27,15 @@ EXAMPLES = 20
 
 
 def digest(
-    path: Path,
-    name: str,
-    *,
-    start: int = 0,
-    line: int = 1,
-    before: Before = NOTHING,
-    progress: Callable[[int], None] | None = None,
-    seen: Seen | None = None,
+    path: Path, name: str, *, progress: Callable[[int], None] | None = None, seen: Seen | None = None
 ) -> FileDigest:
-    """Reads a log file from byte ``start`` (which is in line ``line``) to its end.
+    """Reads a log file.
 
-    ``name`` is what evidence calls the file, ``before`` what reading up to ``start`` remembers.
-    ``progress`` is told the bytes of each chunk. ``seen`` is what earlier files have shown, and is added to; items of
-    theirs come with an empty text. Raises ``OSError``.
+    ``name`` is what evidence calls the file; ``progress`` is told the bytes of each chunk. ``seen`` is what earlier
+    files have shown, and is added to; items of theirs come with an empty text. Raises ``OSError``.
     """
     with path.open("rb") as file:
-        file.seek(start)
-        return digest_chunks(_chunks(file, progress), name, start=start, line=line, before=before, seen=seen)
+        return digest_chunks(_chunks(file, progress), name, seen=seen)
 
 
 def _chunks(file: BinaryIO, progress: Callable[[int], None] | None) -> Iterator[bytes]:
@@ -63,19 +54,17 @@ def digest_chunks(
     before: Before = NOTHING,
     seen: Seen | None = None,
 ) -> FileDigest:
-    """``digest`` on any stream of bytes."""
-    reading = _Reading(name, seen)
-    reading.reader.restore(before)
-    reading.continues = before != NOTHING
-    for record in records(_utf8(iter(chunks)), start=start, line=line):
-        reading.add(record)
-    return reading.finish(start, line)
+    """``digest`` on any stream of bytes, which starts at byte ``start``, in line ``line``, of its file.
+
+    ``before`` is what reading up to there remembers.
+    """
+    return _Reading(name, seen).read(chunks, start, line, before)
 
 
 def _utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """UTF-16, as a Windows shell writes when output is redirected, becomes UTF-8; all else passes untouched."""
     first = next(chunks, b"")
-    while len(first) < 2 and (more := next(chunks, b"")):
+    while len(first) < 2 and (more := next(chunks, None)) is not None:
         first += more
     encoding = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(first[:2])
     if encoding is None:
@@ -110,10 +99,21 @@ class _Reading:
         self.continues = False
         """The first record read is not the first of its file."""
 
-    def add(self, record: Record) -> None:
-        if self.held is not None:
-            self._settle(self.held)
-        self.held = record
+    def go_on(self, earlier: FileDigest) -> None:
+        """Take over the events in front of the record an earlier reading ended with."""
+        self.events = list(earlier.events)
+        self.reader.fold.reopen(self.events[place] for place in earlier.open_runs)
+        bodies = sum(isinstance(event, RequestReceived) and event.body is not None for event in self.events)
+        self.reader.bodies.go_on(bodies)
+
+    def read(self, chunks: Iterable[bytes], start: int, line: int, before: Before) -> FileDigest:
+        self.reader.restore(before)
+        self.continues = before != NOTHING
+        for record in records(_utf8(iter(chunks)), start=start, line=line):
+            if self.held is not None:
+                self._settle(self.held)
+            self.held = record
+        return self._finish(start, line)
 
     def _settle(self, record: Record) -> None:
         """Reads a record that is surely whole."""
@@ -149,13 +149,14 @@ class _Reading:
                 if not self.continues:
                     self.reader.fold.start()
 
-    def finish(self, start: int, line: int) -> FileDigest:
+    def _finish(self, start: int, line: int) -> FileDigest:
         reader, held = self.reader, self.held
         tail: Edge | None = None
         tail_events: list[AnyEvent] = []
         tail_fate = None
         whole = len(reader.problems)
         before_tail = reader.state()
+        open_runs = reader.fold.open(self.events)
         if held is not None:
             reader.fold.start()
             tail_events = reader.read(held)
@@ -176,6 +177,7 @@ class _Reading:
             tail_problems=tuple(reader.problems[whole:]),
             before_tail=before_tail,
             after_tail=reader.state(),
+            open_runs=open_runs,
             tail_unknown=reader.unknown if tail else None,
             first_record=self.first_record,
             first_end=self.first_end,
@@ -222,14 +224,14 @@ def resume(
     """
     if previous.tail is None:
         return digest(path, previous.name, progress=progress, seen=seen)
-    tail, before = previous.tail, previous.before_tail
-    new = digest(path, previous.name, start=tail.start, line=tail.line, before=before, progress=progress, seen=seen)
-    bodies = sum(isinstance(event, RequestReceived) and event.body is not None for event in previous.events)
+    with path.open("rb") as file:
+        file.seek(previous.tail.start)
+        reading = _Reading(previous.name, seen)
+        reading.go_on(previous)
+        new = reading.read(_chunks(file, progress), previous.tail.start, previous.tail.line, previous.before_tail)
     grown = not 0 < previous.first_end < previous.tail.line  # the first record was the last one too
     return replace(
         new,
-        events=(*previous.events, *_shifted(new.events, bodies)),
-        tail_events=_shifted(new.tail_events, bodies),
         head=previous.head,
         first_record=new.first_record if grown else previous.first_record,
         first_end=new.first_end if grown else previous.first_end,
@@ -242,16 +244,6 @@ def resume(
         problems=(*previous.problems, *new.problems),
         forms=tuple(sorted({*previous.forms, *new.forms})),
         settings=join_settings((previous.settings, new.settings)),
-    )
-
-
-def _shifted(events: Iterable[AnyEvent], bodies: int) -> tuple[AnyEvent, ...]:
-    """Events whose bodies refer to earlier ones by ordinal, moved behind ``bodies`` others."""
-    return tuple(
-        replace(event, body=replace(event.body, base=event.body.base + bodies))
-        if isinstance(event, RequestReceived) and event.body is not None and event.body.base is not None
-        else event
-        for event in events
     )
 
 

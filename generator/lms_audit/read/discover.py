@@ -254,6 +254,8 @@ _ELECTRON = re.compile(
 )
 # type: llm.prediction.input                                `lms log stream` without --json
 _PLAIN_STREAM = re.compile(rb"^type: llm\.prediction\.(?:input|output)\r?$", re.MULTILINE)
+# May 06 10:00:00 host llmster[811]: [2026-05-06 10:00:00][INFO] Server started.
+_WRAPPED = re.compile(rb'^[^"{\n]{1,160}?(?=' + framing.PREFIX.pattern + rb")", re.MULTILINE)
 _CONTROL = re.compile(rb"[\0-\x06\x0e-\x1a\x1c-\x1f]")
 
 
@@ -273,6 +275,11 @@ def sniff(head: bytes) -> str | None:
         return "the plain output of `lms log stream`, which has no clear record boundaries; record it with --json"
     if len(_CONTROL.findall(text)) > len(text) // 100:
         return "a binary file"
+    if _WRAPPED.search(text):
+        return (
+            "a copy of one with something in front of every line, as journald, Docker or a quotation puts there; "
+            "take that away first (journalctl -o cat)"
+        )
     start = text.lstrip()[:1]
     if start in (b"{", b"["):
         return "a JSON file"
@@ -294,7 +301,7 @@ def _reason(log: LogFile) -> str | None:
             what = sniff(head)
             if what is None:
                 return None
-            text = what.startswith(("a text file", "a JSON file"))
+            text = what.startswith(("a text file", "a JSON file", "a copy"))
             if text and len(head) == SNIFF_BYTES:
                 overlap = head[-framing.REACH :]
                 while chunk := file.read(1 << 20):

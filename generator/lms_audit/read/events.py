@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from lms_audit.model import Class, Key, LogSettings, Millis, Problem, Tally
 
-READER_VERSION = 7
+READER_VERSION = 9
 """Raised whenever the same bytes would give another digest; the store reads such files again."""
 
 
@@ -47,7 +47,7 @@ class AnswerCall(Struct, frozen=True, array_like=True):
     name: str
     arguments: str
     index: int | None = None
-    """Place in the answer as a delta gives it; gone once deltas are merged."""
+    """Place in the answer as a delta gives it."""
 
 
 class Answer(Struct, frozen=True, array_like=True):
@@ -427,6 +427,8 @@ class FileDigest(Struct, frozen=True, kw_only=True):
     """What reading knew in front of the last record, to read it again; ``after_tail``: behind it."""
     after_tail: Before = Before()
     tail_unknown: Problem | None = None
+    open_runs: tuple[int, ...] = ()
+    """Places of events, of those in front of the last record, that lines to come may still add to."""
     first_record: bytes = b""
     """Mark of the first record, to notice one repeated at the seam."""
     first_end: int = 0

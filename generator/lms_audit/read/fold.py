@@ -2,11 +2,12 @@
 
 A folded event stands where the first line of its run stands and grows as lines come in. ``start`` closes all runs, so
 that the first and last record of a file stay events of their own (they may be repeated, or go on, in a neighbour).
+Runs that are open where a file ends are opened again when it has grown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from msgspec.structs import replace
@@ -42,10 +43,12 @@ class _PacketRun:
         self.last = event
         self.first_token_at = event.first_token_at
         self.answers = [event.answer]
+        self.count = event.count
 
     def add(self, event: Packets) -> None:
         self.last = event
         self.answers.append(event.answer)
+        self.count += event.count
         if self.first_token_at is None:
             self.first_token_at = event.first_token_at
 
@@ -53,7 +56,7 @@ class _PacketRun:
         return replace(
             self.first,
             answer=join_answers(self.answers),
-            count=len(self.answers),
+            count=self.count,
             last_at=self.last.last_at,
             end_line=self.last.end_line,
             first_token_at=self.first_token_at,
@@ -73,6 +76,25 @@ class Fold:
         self._accumulated: dict[str | None, _Run[Accumulated]] = {}
         self._building: dict[str | None, _Run[CallBuilding]] = {}
         self._packets: dict[str, _PacketRun] = {}
+
+    def open(self, events: Sequence[AnyEvent]) -> tuple[int, ...]:
+        """Places, among the events, of those that stand for a run that is open."""
+        kinds = (self._progress, self._accumulated, self._building, self._packets)
+        opened = {id(run.first) for runs in kinds for run in runs.values()}
+        return tuple(place for place, event in enumerate(events) if id(event) in opened)
+
+    def reopen(self, events: Iterable[AnyEvent]) -> None:
+        """Open the runs again that these events stand for."""
+        for event in events:
+            match event:
+                case Progress():
+                    self._progress[event.tag] = self._runs[id(event)] = _Run(event)
+                case Accumulated():
+                    self._accumulated[event.tag] = self._runs[id(event)] = _Run(event)
+                case CallBuilding():
+                    self._building[event.tag] = self._runs[id(event)] = _Run(event)
+                case Packets():
+                    self._packets[event.answer.chat_id or ""] = self._runs[id(event)] = _PacketRun(event)
 
     def end(self, tag: str | None) -> None:
         """A request of this tag starts or ends: its line runs start anew."""
@@ -171,7 +193,7 @@ def _join_calls(deltas: Iterable[AnswerCall]) -> tuple[AnswerCall, ...]:
         call.id = call.id or delta.id
         call.name = call.name or delta.name
         call.arguments.append(delta.arguments)
-    return tuple(AnswerCall(call.id, call.name, "".join(call.arguments), None) for call in calls)
+    return tuple(AnswerCall(call.id, call.name, "".join(call.arguments), call.index) for call in calls)
 
 
 def _owner(calls: list[_Call], delta: AnswerCall) -> _Call | None:

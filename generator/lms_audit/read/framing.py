@@ -50,20 +50,19 @@ PREFIX = re.compile(
     # 2026-07-15 09:13:47 [DEBUG]              (the text stands on the next line)
     + rb"|" + _named(DATE, b"u") + rb"\x20" + _named(TIME, b"u") + ANSI + rb"\x20{1,2}" + ANSI + _named(LEVEL, b"u")
     # {"timestamp":1790000000000,"data":{"type":"server.log","content":"[2026-…
-    + rb'|\{\s?"timestamp":\s?(?P<epoch>\d{10,16}),\s?"data":\s?\{'
+    + rb'|\{\s?"timestamp":\s?(?P<epoch>\d{10,14}),\s?"data":\s?\{'
 )  # fmt: skip
 
 _BARE = PREFIX.pattern.replace(b"?P<", b"?:<")
 _BARE = re.sub(rb"\(\?:<\w+>", b"(?:", _BARE)
 START = re.compile(rb"\n(?=" + _BARE + rb")")
 """A line break in front of a prefix. The one-byte literal start lets the scan run at memchr speed."""
-START_DIRTY = re.compile(rb"[\n\0](?=" + ANSI + rb"(?:" + _BARE + rb"))")
-"""The same where a crash left NUL padding or a terminal left colours in front of a prefix."""
+BOM = b"\xef\xbb\xbf"
+START_DIRTY = re.compile(rb"[\n\0](?=(?:" + BOM + rb")?" + ANSI + rb"(?:" + _BARE + rb"))")
+"""The same where a crash left NUL padding, a terminal colours, or a copy a byte order mark in front of a prefix."""
 
 REACH = 320
 """No prefix, colours included, is longer: a line break nearer to the end of the buffer waits for more bytes."""
-
-BOM = b"\xef\xbb\xbf"
 
 _PADDING = re.compile(rb"(?:" + BOM + rb")?\0*")
 _UI_TEXT = re.compile(rb"[\x20\t]*+\r?\n[\x20\t]?|\x20")
@@ -178,7 +177,7 @@ def records(chunks: Iterable[bytes], *, start: int = 0, line: int = 1) -> Iterat
 
 def _starts(buffer: bytearray, scanned: int, until: int) -> Iterator[int]:
     """Offsets behind the line breaks in ``[scanned, until)`` that a prefix follows."""
-    dirty = buffer.find(b"\0", scanned) >= 0 or buffer.find(b"\x1b", scanned) >= 0
+    dirty = any(buffer.find(mark, scanned) >= 0 for mark in (b"\0", b"\x1b", BOM))
     for match in (START_DIRTY if dirty else START).finditer(buffer, max(scanned, 0)):
         if match.start() >= until:
             return

@@ -210,27 +210,21 @@ def as_bool(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def as_int(value: Any) -> int | None:
+def as_count(value: Any) -> int | None:
     """A whole number a token count or time could be, or ``None``."""
     number = as_float(value)
-    return int(number) if number is not None and abs(number) < 2**53 else None
+    return int(number) if number is not None and number < 2**53 else None
 
 
 def as_float(value: Any) -> float | None:
-    """A finite number, or ``None``."""
+    """A finite amount, or ``None``: nothing that is counted or measured is negative."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if isfinite(number) else None
-
-
-def as_count(value: Any) -> int | None:
-    """A whole number of things, or ``None``."""
-    number = as_int(value)
-    return number if number is not None and number >= 0 else None
+    return number if isfinite(number) and number >= 0 else None
 
 
 def as_ms(seconds: Any) -> float | None:

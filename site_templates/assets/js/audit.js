@@ -20,10 +20,18 @@
     return loading.get(path);
   };
 
+  /** Bytes of base64; by hand where the browser has no quick way. */
+  const bytesOf = (text) => {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+    const chars = atob(text);
+    const bytes = new Uint8Array(chars.length);
+    for (let at = 0; at < chars.length; at += 1) bytes[at] = chars.charCodeAt(at);
+    return bytes;
+  };
+
   /** Undo base64 and gzip. */
   const unpack = async (text) => {
-    const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Response(stream).text();
   };
 
@@ -43,11 +51,13 @@
     root,
     load,
     held,
+    bytesOf,
     visible: (text) => text.replace(UNSAFE, picture),
     data(session, part, packed) { parts.set(`${session}/${part}`, packed); },
     specs(value) { held.specs = value; },
     sessions(value) { held.sessions = value; },
     definitions(value) { held.definitions = value; },
+    places(session, value) { held.places = value; },
     /** A part of a session's data, unpacked anew each time unless the caller keeps it. */
     async part(session, part) {
       await load(`sessions/${session}/data-${part}.js`);
@@ -58,6 +68,17 @@
     async toolSet(key) {
       await load(`assets/data/tools-${key}.js`);
       return unpack(parts.get(`tools/${key}`));
+    },
+    /** Puts a text on the clipboard; the button that was pressed says so. */
+    async copy(button, text) {
+      const label = button.textContent;
+      try {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "copied";
+      } catch {
+        button.textContent = "the browser refused";
+      }
+      setTimeout(() => { button.textContent = label; }, 2000);
     },
     element(name, attributes = {}, ...children) {
       const made = document.createElement(name);
@@ -110,7 +131,7 @@
     if ("v" in cell.dataset) return cell.dataset.v === "" ? null : Number(cell.dataset.v);
     const text = cell.textContent.trim();
     if (text === "" || text === "not logged") return null;
-    const found = /^[≈$−-]?\s*([\d,]+(?:\.\d+)?)\s*(\S*)/.exec(text);
+    const found = /^[<≈$−-]?\s*([\d,]+(?:\.\d+)?)(?: ±1)?\s*(\S*)/.exec(text);
     if (!found) return text.toLowerCase();
     const scale = { k: 1e3, M: 1e6, G: 1e9, kB: 1e3, MB: 1e6, GB: 1e9, ms: 1, s: 1e3, min: 6e4, h: 36e5, d: 864e5 }[found[2]] ?? 1;
     return Number(found[1].replaceAll(",", "")) * scale;
@@ -156,5 +177,5 @@
 
   // The theme's own search knows titles only; ours, beside it, knows all text. Its dialog has no name.
   document.querySelector(".md-search")?.setAttribute("aria-label", "Find a page by title");
-  for (const box of document.querySelectorAll(".md-search__input")) box.placeholder = "Find a page by title";
+  for (const box of document.querySelectorAll(".md-search__input")) box.placeholder = "Find a page";
 })();

@@ -18,6 +18,8 @@
     ? rows.flatMap(([key, ...values]) => values.map((value, index) => ({ [cols[0]]: key, [long[0]]: cols[index + 1], [long[1]]: value })))
     : rows.map((row) => Object.fromEntries(row.map((value, index) => [cols[index], value])));
 
+  window.lmsAudit.chartRows = (figure) => rowsOf(JSON.parse(figure.querySelector("script").textContent).data);
+
   const config = () => {
     const text = colour("--md-default-fg-color--light");
     const line = colour("--line");
@@ -50,6 +52,14 @@
     return spec;
   };
 
+  /** Bins say how wide a chart is, however few values are in them. */
+  const bounded = (spec, rows) => {
+    const bins = rows.filter((row) => row.to);
+    if (!bins.length) return spec;
+    for (const { encoding } of spec.layer ?? []) encoding.x.scale = { ...encoding.x.scale, domain: [bins[0].from, bins.at(-1).to], nice: false };
+    return spec;
+  };
+
   const draw = async (figure) => {
     await vendored();
     const view = figure.querySelector(".chart-view");
@@ -60,6 +70,7 @@
     const inner = plan.vconcat ? Math.max(120, width - 62) : width;
     const spec = coloured(sized(plan, inner), colours);
     spec.datasets = { rows: rowsOf(data) };
+    bounded(spec, spec.datasets.rows);
     const band = spec.usermeta?.rows;  // a band of 20 px for each value of this member
     if (band) spec.height = 20 * new Set(spec.datasets.rows.map((row) => row[band])).size;
     figure.dataset.width = width;
@@ -71,6 +82,8 @@
       if (request) location.hash = `r-${request}`;
     });
     view.classList.add("drawn");
+    figure.drawing = drawn;
+    figure.dispatchEvent(new Event("chart-drawn", { bubbles: true }));
   };
 
   let queue = Promise.resolve();

@@ -1,7 +1,7 @@
 "use strict";
-// What stands behind a figure: its definition and what it covers, in a popover; log lines copied by a click.
+// What stands behind a figure: its definition and what it covers, in a popover; log lines to copy.
 (() => {
-  const { load, held, root, element } = window.lmsAudit;
+  const { load, held, root, element, copy } = window.lmsAudit;
   const TARGETS = "a.fig, [data-m]";
   let pop = null;
   let waiting = 0;
@@ -42,12 +42,12 @@
   on("focusout", hide);
   addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
-  document.addEventListener("click", async (event) => {
+  document.addEventListener("click", (event) => {
     const named = event.target.closest?.("dt[data-m]");
     if (named) location.href = `${root}definitions/index.html#${named.dataset.m}`;
+    const copier = event.target.closest?.("button.copy");
+    if (copier) copy(copier, copier.previousElementSibling.textContent);
     const place = event.target.closest?.("code.where");
-    if (!place) return;
-    await navigator.clipboard.writeText(place.textContent);
-    place.title = "copied";
+    if (place) copy(place, place.textContent);
   });
 })();

@@ -3,13 +3,14 @@
 // their own j and k; / belongs to the search.
 (() => {
   const { element } = window.lmsAudit;
-  const STEPS = ".conv .turn, .conv .call, section.break, .findings > li, table.sessions tbody tr";
+  const STEPS = ".conv .turn, .conv .call, .conv .runs:not([open]), section.break, .findings > li, table.sessions tbody tr";
   const HELP = [
     ["/", "search all text"],
     ["j  k", "next and previous message, call, finding or row"],
     ["Enter", "open what is marked"],
     ["[  ]", "session before and after"],
     ["o  c  p  r", "on a session: overview, conversation, prompt audit, requests"],
+    ["1  2  3", "on a session: conversation, + tools, everything"],
     ["?", "this help"],
   ];
   const SECTIONS = { o: "overview", c: "conversation", p: "prompt-audit", r: "requests" };
@@ -27,12 +28,13 @@
     const nodes = [...document.querySelectorAll(STEPS)].filter(visible);
     if (!nodes.length) return;
     let place = nodes.indexOf(now);
-    if (place < 0) {
-      place = nodes.findIndex((node) => node.getBoundingClientRect().bottom > 100);
-      mark(nodes[Math.max(0, place)]);
-    } else {
-      mark(nodes[Math.min(nodes.length - 1, Math.max(0, place + by))]);
+    if (place < 0 && now) {
+      // a run of calls that was opened is no step any more: its first call is the next
+      const next = nodes.findIndex((node) => now.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING);
+      place = (next < 0 ? nodes.length : next) - (by > 0 ? 1 : 0);
     }
+    const first = nodes.findIndex((node) => node.getBoundingClientRect().bottom > 100);
+    mark(nodes[Math.min(nodes.length - 1, Math.max(0, now ? place + by : first))]);
   };
   const open = () => {
     if (!now) return false;
@@ -62,6 +64,7 @@
     else if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
     else if (event.key === "?") help();
+    else if ("123".includes(event.key) && document.querySelector(".depth")) document.querySelectorAll(".depth input")[event.key - 1].click();
     else if (event.key === "Enter" && event.target === document.body && open()) { /* done */ }
     else if (SECTIONS[event.key] && document.getElementById(SECTIONS[event.key]) && document.querySelector(".session")) location.hash = SECTIONS[event.key];
     else return;

@@ -92,11 +92,23 @@
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => (run += 1));
   dialog.addEventListener("click", (event) => {
-    const followed = event.target.closest("a") && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+    const link = event.target.closest("a");
+    const followed = link && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+    if (followed) remember(link.href);
+    if (followed && link.href === location.href) window.dispatchEvent(new HashChangeEvent("hashchange"));
     if (event.target === dialog || followed) dialog.close();
   });
   // A press on a result must not take the focus from the field: the arrows go on from there.
   list.addEventListener("mousedown", (event) => event.preventDefault());
+
+  /* For the page a result leads to, see search.js. */
+  function remember(href) {
+    try {
+      sessionStorage.setItem("lms-audit-sought", JSON.stringify({ href, query: input.value }));
+    } catch {
+      // a browser that keeps nothing: the words are not marked
+    }
+  }
 
   async function open() {
     if (dialog.open) return;
@@ -110,7 +122,7 @@
     if (status.textContent === "") status.textContent = "Loading the index …";
     try {
       const { documents, characters, limit, cut } = await engine.ready();
-      covers.textContent = `Covers ${count(documents, "text", "texts")} of together ${count(characters, "character", "characters")}.`;
+      covers.textContent = `Searches ${count(documents, "text", "texts")} with ${count(characters, "character", "characters")}.`;
       if (cut > 0) {
         const long = count(cut, "very long text", "very long texts");
         covers.textContent += ` Of ${long} only the first ${grouped.format(limit)} characters are searched.`;

@@ -47,10 +47,7 @@
   }
 
   async function inflated(base64) {
-    const characters = atob(base64);
-    const bytes = new Uint8Array(characters.length);
-    for (let at = 0; at < characters.length; at += 1) bytes[at] = characters.charCodeAt(at);
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const stream = new Blob([window.lmsAudit.bytesOf(base64)]).stream().pipeThrough(new DecompressionStream("deflate"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }
 
@@ -159,6 +156,17 @@
     sliceEnd = performance.now() + SLICE_MS;
   }
 
+  /* What a scan comes to, with the page's own work in between. */
+  async function unhurried(scan) {
+    await pause();
+    let step = scan.next();
+    while (!step.done) {
+      await pause();
+      step = scan.next();
+    }
+    return step.value;
+  }
+
   /* Per kind the documents that have all words: those with whole words first, then the shorter ones, then in order. */
   async function candidates(groups) {
     const lookups = groups.flatMap(lookupsOf);
@@ -189,7 +197,7 @@
     );
 
     async function confirmed(document) {
-      const marks = confirms(await textOf(document), 1);
+      const marks = await unhurried(confirms.scanning(await textOf(document), 1));
       return new Set(marks.map((each) => each[2])).size === adjacent.length;
     }
 
@@ -216,8 +224,7 @@
 
     async function show(document) {
       const text = await textOf(document);
-      await pause();
-      return excerpt(text, mark(text, MARKS));
+      return excerpt(text, await unhurried(mark.scanning(text, MARKS)));
     }
 
     return { kinds, words: groups.length, confirm, confirmAll, show };

@@ -5,6 +5,7 @@
   const { RUN, ofRun } = window.lmsSearch.words;
   const EXCERPT = 240;
   const LEAD = 60;
+  const STRIDE = 12; // 4,096 words
 
   /* Groups of words that must stand next to each other: what is in quotes, or written without a space. The last word
    * may be only begun. */
@@ -48,7 +49,8 @@
       return result;
     }
 
-    return (text, enough) => {
+    /* Yields now and then, for those who must not keep the page waiting. */
+    function* scanning(text, enough) {
       const marks = [];
       const seen = new Set();
       const begun = groups.map(() => []);
@@ -73,11 +75,21 @@
             }
           });
         }
+        const before = place;
         place += run.words.length;
+        if (before >> STRIDE !== place >> STRIDE) yield;
         if (marks.length >= enough && seen.size === groups.length) break;
       }
       return marks;
+    }
+
+    const mark = (text, enough) => {
+      const scan = scanning(text, enough);
+      let step = scan.next();
+      while (!step.done) step = scan.next();
+      return step.value;
     };
+    return Object.assign(mark, { scanning });
   }
 
   /* The stretch of text that shows most groups, and one more for a group it does not show: runs of {text, marked}. */
@@ -107,7 +119,9 @@
   }
 
   function pieces(text, from, to, marks, before) {
-    const oneLine = (start, end) => window.lmsAudit.visible(text.slice(start, end)).replace(/\s+/g, " ");
+    // colours of a terminal say nothing here
+    const oneLine = (start, end) =>
+      window.lmsAudit.visible(text.slice(start, end).replace(/\x1b\[[0-9;]*m/g, "")).replace(/\s+/g, " ");
     const found = [{ text: before, marked: false }];
     let at = from;
     for (const [start, end] of marks) {

@@ -13,11 +13,11 @@ from msgspec import Struct
 from lms_audit.analyse.worddiff import Change, word_diff
 from lms_audit.correlate.words import one_line
 from lms_audit.model import Call, Key, Message, Reasoning, Request, Result, Role, Session, Text
-from lms_audit.present.views.blocks import Place
+from lms_audit.present.views.blocks import Place, ansi
 from lms_audit.present.views.book import Book, slug, tool_set_path
 from lms_audit.present.views.contents import shortened
 from lms_audit.present.views.data import SessionData
-from lms_audit.present.views.format import count, size
+from lms_audit.present.views.format import clock, count, size
 from lms_audit.present.views.parts import Part
 
 FIRST_SHOWN, LATER_SHOWN = 12_000, 3_000
@@ -33,6 +33,7 @@ class Version(Struct, frozen=True):
     title: str
     text: str
     size: str
+    tokens: str
     requests: str
     more: str
     place: Place | None
@@ -46,6 +47,7 @@ class Offered(Struct, frozen=True):
 
     name: str
     size: str
+    tokens: str
     weight: float
     """Per cent of the heaviest tool."""
     calls: int
@@ -57,6 +59,7 @@ class ToolSet(Struct, frozen=True):
 
     title: str
     size: str
+    tokens: str
     requests: str
     tools: tuple[Offered, ...]
     change: str
@@ -72,6 +75,7 @@ class Sent(Struct, frozen=True):
     preview: str
     size: str
     bytes: int
+    tokens: str
     times: int
     first: str
     first_path: str
@@ -82,9 +86,19 @@ class Sent(Struct, frozen=True):
     truncated: bool
 
 
-class PromptAudit(Struct, frozen=True):
-    """The four tabs."""
+class Payload(Struct, frozen=True):
+    """A request whose body can be put together again."""
 
+    id: str
+    label: str
+
+
+class PromptAudit(Struct, frozen=True):
+    """The four tabs, and the requests whose bodies can be shown."""
+
+    payloads: tuple[Payload, ...]
+    token_note: str
+    """How tokens of a text are estimated; empty where nothing tells."""
     messages: tuple[Sent, ...]
     systems: tuple[Version, ...]
     developers: tuple[Version, ...]
@@ -101,7 +115,31 @@ def preview_of(message: Message) -> str:
             texts.append(f"{part.name} {part.arguments[:300]}")
         else:
             texts.append(f"[{part.media_type}]")
-    return one_line(" ".join(texts), PREVIEW)
+    return one_line("".join(run.text for run in ansi(" ".join(texts))), PREVIEW)
+
+
+class Scale:
+    """Bytes of a session's prompts for each of their tokens, from the requests of which both are known."""
+
+    def __init__(self, book: Book, session: Session) -> None:
+        self._bytes = self._tokens = 0
+        for request in map(book.requests.__getitem__, session.request_ids):
+            held = book.report.composition.get(request.id)
+            if held is not None and request.input_tokens and not request.truncated_by_log:
+                self._bytes += sum(held.bytes.values())
+                self._tokens += request.input_tokens
+
+    def tokens(self, size: int) -> str:
+        """``≈ 940``; empty where no request tells."""
+        return f"≈ {count(round(size * self._tokens / self._bytes))}" if self._bytes and self._tokens else ""
+
+    @property
+    def note(self) -> str:
+        """What the estimate rests on."""
+        if not self._bytes or not self._tokens:
+            return ""
+        rate = f"{self._bytes / self._tokens:.1f}"
+        return f"Tokens of single texts are estimated: this session’s prompts have {rate} bytes per token."
 
 
 def _ranges(numbers: Iterable[int]) -> str:
@@ -135,7 +173,7 @@ def _texts(book: Book, requests: Iterable[Request], role: Role) -> dict[Key, tup
     return found
 
 
-def _versions(book: Book, session: Session, role: Role, data: SessionData) -> tuple[Version, ...]:
+def _versions(book: Book, session: Session, role: Role, data: SessionData, scale: Scale) -> tuple[Version, ...]:
     requests = [book.requests[name] for name in session.request_ids]
     found = _texts(book, requests, role)
     for entry in book.audit.conversations.get(session.id, ()):
@@ -156,12 +194,14 @@ def _versions(book: Book, session: Session, role: Role, data: SessionData) -> tu
         if before is not None and role is Role.SYSTEM and len(before) + len(text) < MOST_DIFF:
             changes = shortened(word_diff(before, text))
         before = text
+        weight = len(text.encode("utf-8", "replace"))
         versions.append(
             Version(
                 f"v-{key[:12]}",
                 one_line(text, 70) or f"{role.value} {index}",
                 text[:shown],
-                size(len(text.encode("utf-8", "replace"))),
+                size(weight),
+                scale.tokens(weight),
                 _ranges(min(number, last) for number in numbers),
                 f"{count(len(text) - shown)} more characters" if cut else "",
                 place,
@@ -172,7 +212,7 @@ def _versions(book: Book, session: Session, role: Role, data: SessionData) -> tu
     return tuple(versions)
 
 
-def _tool_sets(book: Book, session: Session) -> tuple[ToolSet, ...]:
+def _tool_sets(book: Book, session: Session, scale: Scale) -> tuple[ToolSet, ...]:
     numbers: dict[Key, list[int]] = {}
     calls: dict[str, int] = {}
     for name in session.request_ids:
@@ -190,6 +230,7 @@ def _tool_sets(book: Book, session: Session) -> tuple[ToolSet, ...]:
             Offered(
                 tool.name,
                 size(tool.size),
+                scale.tokens(tool.size),
                 round(tool.size / heaviest * 100, 1),
                 calls.get(tool.name, 0),
                 slug(tool.name),
@@ -209,13 +250,15 @@ def _tool_sets(book: Book, session: Session) -> tuple[ToolSet, ...]:
                 or "the same names, other schemas or order"
             )
         before = now
-        total = size(sum(tool.size for tool in tools))
+        total = sum(tool.size for tool in tools)
         title = f"{len(tools)} tools"
-        sets.append(ToolSet(title, total, _ranges(held), offered, change, tool_set_path(key)))
+        sets.append(
+            ToolSet(title, size(total), scale.tokens(total), _ranges(held), offered, change, tool_set_path(key))
+        )
     return tuple(sets)
 
 
-def sent_messages(book: Book, part: Part, data: SessionData, anchors: dict[Key, str]) -> tuple[Sent, ...]:
+def sent_messages(book: Book, part: Part, data: SessionData, anchors: dict[Key, str], scale: Scale) -> tuple[Sent, ...]:
     """The messages of a part in the order of first sending."""
     found = []
     for entry in part.entries:
@@ -227,6 +270,7 @@ def sent_messages(book: Book, part: Part, data: SessionData, anchors: dict[Key, 
                 preview_of(message),
                 size(message.size),
                 message.size,
+                scale.tokens(message.size),
                 entry.times_sent,
                 f"#{book.number[entry.request_id]}",
                 book.request_path(entry.request_id) or "",
@@ -242,9 +286,16 @@ def sent_messages(book: Book, part: Part, data: SessionData, anchors: dict[Key, 
 def prompt_audit(book: Book, session: Session, part: Part, data: SessionData, anchors: dict[Key, str]) -> PromptAudit:
     """All four tabs; system prompts, developer messages and tools stand on the first part only."""
     first = part.request_ids[0] == session.request_ids[0]
+    scale = Scale(book, session)
     return PromptAudit(
-        messages=sent_messages(book, part, data, anchors),
-        systems=_versions(book, session, Role.SYSTEM, data) if first else (),
-        developers=_versions(book, session, Role.DEVELOPER, data) if first else (),
-        tool_sets=_tool_sets(book, session) if first else (),
+        payloads=tuple(
+            Payload(name, f"#{book.number[name]}, {clock(book.requests[name].received_at)}")
+            for name in part.request_ids
+            if book.requests[name].prompt is not None
+        ),
+        token_note=scale.note,
+        messages=sent_messages(book, part, data, anchors, scale),
+        systems=_versions(book, session, Role.SYSTEM, data, scale) if first else (),
+        developers=_versions(book, session, Role.DEVELOPER, data, scale) if first else (),
+        tool_sets=_tool_sets(book, session, scale) if first else (),
     )

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from lms_audit.present.views.format import count, size
 from lms_audit.present.views.parts import SHOWN_RESULT, SHOWN_TEXT
+from lms_audit.present.views.results import hits
 
 HEAD_LINES, TAIL_LINES = 12, 4
 HEAD_CHARS, TAIL_CHARS = 1_300, 500
@@ -20,6 +21,8 @@ SHORT = 2_400
 SHORT_LINES = 22
 FAILED_CHARS = 12_000
 CODE_CHARS = 6_000
+SAID_LINES, SAID_CHARS = 30, 4_000
+"""Of what a person wrote, what shows before the fold; twice the lines are shown whole."""
 
 
 class Place(Struct, frozen=True):
@@ -41,7 +44,7 @@ class Block(Struct, frozen=True):
     """A text of a card."""
 
     kind: str
-    """``text``, ``code``, ``terminal``, ``diff``, ``json``, ``todo``."""
+    """``text``, ``code``, ``command``, ``terminal``, ``diff``, ``patch``, ``added``, ``hits``, ``json``."""
     runs: tuple[Run, ...]
     label: str = ""
     folded: tuple[Run, ...] = ()
@@ -124,21 +127,38 @@ def whole(text: str, kind: str, place: Place | None, label: str = "", limit: int
     return Block(kind, styled(text[:at], kind), label, more=hidden(text[at:]), place=place)
 
 
-def said(text: str, place: Place | None) -> tuple[str, str, Place | None]:
-    """What a person or model wrote: the part on the page, what is missing in words, and where the whole is."""
-    if len(text) <= SHOWN_TEXT:
-        return text, "", None
-    at = _cut(text, SHOWN_TEXT)
-    return text[:at], hidden(text[at:]), place
+class Said(Struct, frozen=True):
+    """What a person or a model wrote, as far as it is on the page."""
+
+    text: str
+    folded: str = ""
+    fold: str = ""
+    """How much is folded, in words."""
+    more: str = ""
+    """What is not on the page, in words."""
+    place: Place | None = None
+
+
+def said(text: str, place: Place | None) -> Said:
+    """The beginning of a text, the rest in a fold; what is over the limit is at its place."""
+    if len(text) <= SHOWN_TEXT and text.count("\n") <= SAID_LINES * 2:
+        return Said(text)
+    on_page = text[: _cut(text, SHOWN_TEXT)]
+    start = _head(on_page, SAID_LINES, SAID_CHARS)
+    rest = on_page[start:]
+    more = hidden(text[len(on_page) :]) if len(on_page) < len(text) else ""
+    return Said(text[:start], rest, hidden(rest) if rest else "", more, place if more else None)
 
 
 def styled(text: str, kind: str) -> tuple[Run, ...]:
-    """Text in runs: terminal colours where there are any, one plain run otherwise."""
+    """Text in runs: terminal colours, lines of a patch, hits of a search; one plain run otherwise."""
     if kind == "terminal" and "\x1b" in text:
         return ansi(text)
     if kind == "patch":
         return patch(text)
-    return (Run("", text),) if text else ()
+    if kind == "hits" and (found := listed(text)):
+        return found
+    return (Run("d-add" if kind == "added" else "", text),) if text else ()
 
 
 # --- terminal colours ------------------------------------------------------------------------------------------------
@@ -193,6 +213,25 @@ def ansi(text: str) -> tuple[Run, ...]:
     if len(runs) > MOST_RUNS:
         return (Run("", "".join(run.text for run in runs)),)
     return tuple(runs)
+
+
+# --- hits of a search ------------------------------------------------------------------------------------------------
+
+
+def listed(text: str) -> tuple[Run, ...]:
+    """A search's result, each file once and its places under it; empty for what is no list, or too long a one."""
+    runs: list[Run] = []
+    found = hits(text)
+    for hit in found:
+        if hit.kind == "hit":
+            runs.append(Run("h-at", hit.line))
+        if hit.kind == "file":
+            runs.append(Run("h-file", f"{hit.text}\n"))
+        elif runs and not runs[-1].style:
+            runs[-1] = Run("", f"{runs[-1].text}{hit.text}\n")
+        else:
+            runs.append(Run("", f"{hit.text}\n"))
+    return tuple(runs) if len(runs) <= MOST_RUNS else ()
 
 
 # --- patches and differences -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
+from urllib.parse import quote
 
 from lms_audit.analyse.report import CacheBreak, CallFacts, Finding, Report
 from lms_audit.correlate import client_rules
@@ -167,6 +168,11 @@ class Book:
         if kind == "session":
             return self.session_path(name) if name in self.sessions else None
         return f"{kind}s/index.html#{kind}-{slug(name)}" if kind in HUBS else None
+
+    def requests_path(self, kind: str, name: str) -> str:
+        """The list of requests, narrowed to a tool, model, client or project."""
+        column = "tools" if kind == "tool" else kind
+        return f"requests/index.html#{column}={quote('!' + name if name.startswith('!') else name, safe='/:')}"
 
     def finding_path(self, finding: Finding) -> str | None:
         """Where a finding shows."""

@@ -15,8 +15,11 @@ from msgspec import Struct
 
 from lms_audit.analyse.call_kinds import command_of, patches
 from lms_audit.analyse.report import CallFacts, Outcome, ToolKind
+from lms_audit.correlate.words import CUT_MARK
 from lms_audit.model import Json
 from lms_audit.present.views.blocks import Block, Place, Run, clipped, whole
+from lms_audit.present.views.format import count
+from lms_audit.present.views.results import hits_found, lines_read
 
 MOST_DIFF_LINES = 400
 MOST_JSON = 6_000
@@ -55,6 +58,8 @@ class Card(Struct, frozen=True):
     status: str
     """``ok``, ``failed``, ``rejected``, ``no result`` (the log does not show one)."""
     reason: str
+    about: str
+    """What it came to, in a few words: ``exit code 1``, ``lines 40–80``, ``22 hits in 5 files``, ``+12 −3 lines``."""
     call: tuple[Block, ...]
     result: tuple[Block, ...]
     todos: tuple[Todo, ...] = ()
@@ -66,16 +71,14 @@ class Card(Struct, frozen=True):
     request_path: str = ""
     item: int | None = None
     """Number of the message in the session's data, for its source."""
+    result_item: int | None = None
+    """The same of the message with the result."""
     child: str | None = None
     """Path of the sub-agent's session."""
     step: str = ""
     """Anchor of its request, where that has no line of its own among calls that follow one another."""
     time: str = ""
     """How long until the next request brought the result."""
-
-
-def _text(value: Json) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _first(arguments: Json, *names: str) -> str | None:
@@ -137,7 +140,7 @@ def _edit_blocks(arguments: Json, find: Finder) -> tuple[Block, ...]:
         return (whole(patch, "patch", find(patch) if len(patch) > 6000 else None),)
     content = _first(arguments, "content", "contents", "file_text", "text", "code")
     if content is not None:
-        return (clipped(content, "code", find(content) if len(content) > 2000 else None, "new content"),)
+        return (clipped(content, "added", find(content) if len(content) > 2000 else None, "new content"),)
     return _json_block(arguments, find)
 
 
@@ -173,7 +176,42 @@ def _call_blocks(kind: ToolKind, arguments: Json, find: Finder) -> tuple[Block, 
     return _json_block(arguments, find)
 
 
-_RESULT_KIND = {ToolKind.SHELL: "terminal", ToolKind.READ: "code", ToolKind.EDIT: "text", ToolKind.SEARCH: "code"}
+def _about(kind: ToolKind, arguments: Json, exit_code: int | None, result: str | None, call: tuple[Block, ...]) -> str:
+    """A few words for the header."""
+    if exit_code is not None:
+        return f"exit code {exit_code}"
+    if kind is ToolKind.READ:
+        return lines_read(arguments, result)
+    if kind is ToolKind.SEARCH:
+        return hits_found(result or "")
+    if kind is ToolKind.EDIT:
+        told = [
+            f"{sign}{count(lines)}"
+            for sign, style in (("+", "d-add"), ("−", "d-del"))
+            if (lines := _lines_in(call, style))
+        ]
+        return f"{' '.join(told)} lines" if told else ""
+    return ""
+
+
+def _lines_in(blocks: tuple[Block, ...], style: str) -> int:
+    """Lines of a style; 0 where not all of a text is on the page."""
+    if any(block.place is not None for block in blocks):
+        return 0
+    runs = [run for block in blocks for run in (*block.runs, *block.folded, *block.tail) if run.style == style]
+    return sum(len(run.text.splitlines()) for run in runs)
+
+
+_RESULT_KIND = {ToolKind.SHELL: "terminal", ToolKind.READ: "code", ToolKind.EDIT: "text", ToolKind.SEARCH: "hits"}
+
+
+def _repeats(todos: tuple[Todo, ...], result: str) -> bool:
+    """Whether a result only says the checklist again."""
+    try:
+        said = json.loads(result)
+    except (ValueError, RecursionError):
+        return False
+    return bool(todos) and todos_of({"todos": said} if isinstance(said, list) else said) == todos
 
 
 def _result_text(text: str) -> tuple[str, str]:
@@ -204,26 +242,33 @@ def card(
     outcome = facts.outcome if facts is not None else Outcome.FAILED if failed else Outcome.OK
     status = "no result" if result is None else str(outcome)
     bad = status in ("failed", "rejected")
+    todos = todos_of(arguments) if kind is ToolKind.TODO else ()
+    call = _call_blocks(kind, arguments, find_call)
     blocks: tuple[Block, ...] = ()
-    if result is not None and result.strip():
+    if result is not None and result.strip() and not _repeats(todos, result):
         text, laid_out = _result_text(result)
         place = find_result(result) if len(result) > 1_000 else None
         blocks = (clipped(text, laid_out or _RESULT_KIND.get(kind, "text"), place, failed=bad),)
     notes = []
-    if isinstance(arguments, str) or (facts is not None and facts.malformed):
+    if isinstance(arguments, str) and CUT_MARK in arguments:
+        notes.append("shortened in the log")
+    elif isinstance(arguments, str) or (facts is not None and facts.malformed):
         notes.append("malformed arguments")
     if facts is not None and facts.nth > 1:
         notes.append(f"call {facts.nth} with the same arguments")
+    about = _about(kind, arguments, None if facts is None else facts.exit_code, result, call)
+    reason = facts.reason if facts is not None else ""
     return Card(
         anchor=anchor,
         name=name,
         kind=KIND_NAMES[kind],
         argument=argument,
         status="ok" if status == "unknown" else status,
-        reason=facts.reason if facts is not None else "",
-        call=_call_blocks(kind, arguments, find_call),
+        reason="" if reason == about else reason.removeprefix(f"{about}: "),
+        about=about,
+        call=call,
         result=blocks,
-        todos=todos_of(arguments) if kind is ToolKind.TODO else (),
+        todos=todos,
         notes=tuple(notes),
         opened=bad,
         **more,  # type: ignore[arg-type]

@@ -8,75 +8,26 @@ request's history shows it. Cost: one look at each message.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lms_audit.analyse.call_kinds import kind_of, telling_argument
 from lms_audit.analyse.report import CallFacts
-from lms_audit.correlate.words import CUT_MARK, one_line, person_text
+from lms_audit.correlate.words import CUT_MARK, alike, one_line, person_text
 from lms_audit.model import Call, Entry, Json, Key, Media, Message, Reasoning, Request, Result, Role, Session, Text
-from lms_audit.present.views.blocks import Place, said
+from lms_audit.present.views.blocks import Place, Said, said
 from lms_audit.present.views.book import Book
 from lms_audit.present.views.cards import Card, card
 from lms_audit.present.views.data import SessionData
-from lms_audit.present.views.format import clock, ms, size
-from lms_audit.present.views.parts import Part
+from lms_audit.present.views.format import clock, duration, ms, size, ticks
+from lms_audit.present.views.parts import SHOWN_TEXT, Part
+from lms_audit.present.views.phases import Calls, Phase, Step, Turn, calls_of, phase_of
 from lms_audit.read.payload import decode
 
 TITLE = 90
 REASONING_PREVIEW = 110
-
-
-class Turn(Struct, frozen=True):
-    """Something said."""
-
-    kind: str
-    """``user``, ``context``, ``assistant``, ``reasoning``, ``system``, ``result``, ``media``, ``unsaid``."""
-    anchor: str
-    label: str
-    text: str
-    markdown: bool = False
-    more: str = ""
-    place: Place | None = None
-    note: str = ""
-    item: int | None = None
-    preview: str = ""
-    replaced: bool = False
-
-
-class Calls(Struct, frozen=True):
-    """Calls made one after the other, without a word between them."""
-
-    cards: tuple[Card, ...]
-    summary: str
-    failed: int
-    kind: str = "calls"
-
-
-class Step(Struct, frozen=True):
-    """A request, where it stands in the conversation."""
-
-    anchor: str
-    number: int
-    path: str
-    time: str
-    took: str
-    bar: tuple[float, float]
-    """Prompt processing and response time as shares of the session's slowest request."""
-    note: str = ""
-    kind: str = "step"
-
-
-class Phase(Struct, frozen=True):
-    """A prompt of a person and all that followed from it."""
-
-    anchor: str
-    title: str
-    items: tuple[Turn | Calls | Step, ...]
-    requests: int
-    calls: int
 
 
 class _Told(Struct, frozen=True):
@@ -114,19 +65,25 @@ class Teller:
         self._slowest = max(slowest, default=0.0) or 1.0
         self.first_shown: dict[Key, str] = {}
         """Message -> the anchor of its first part on the page."""
+        self._here: list[str] = []
+        self.shown: dict[int, list[str]] = {}
+        """Part of the page -> the requests it tells of, and the anchors of its messages."""
 
-    def phases(self, part: Part) -> tuple[Phase, ...]:
-        """The conversation of a part's requests."""
+    def phases(self, part: Part, number: int = 1) -> tuple[Phase, ...]:
+        """The conversation of a part's requests. Prompts that nothing came between open one phase together."""
+        self._here = self.shown.setdefault(number, list(part.request_ids))
         phases: list[Phase] = []
         title, anchor = "", f"start-{self._book.part_of[part.request_ids[0]]}"
         items: list[Turn | Calls | Step] = []
         for item in self._items(part):
             if isinstance(item, Turn) and item.kind == "user":
-                if items:
-                    phases.append(_phase(anchor, title, items))
-                title, anchor, items = item.preview, f"p-{item.anchor}", []
+                if items and not (title and all(isinstance(held, Turn) for held in items)):
+                    phases.append(phase_of(anchor, title, items))
+                    title, items = "", []
+                if not title:
+                    title, anchor = item.preview, f"p-{item.anchor}"
             items.append(item)
-        phases.append(_phase(anchor, title, items))
+        phases.append(phase_of(anchor, title, items))
         return tuple(phases)
 
     def _items(self, part: Part) -> Iterator[Turn | Calls | Step]:
@@ -148,14 +105,14 @@ class Teller:
                     step = item
                 else:
                     if held:
-                        yield _calls(held)
+                        yield calls_of(held)
                         held = []
                     if step is not None:
                         yield step
                         step = None
                     yield item
         if held:
-            yield _calls(held)
+            yield calls_of(held)
         if step is not None:
             yield step
 
@@ -181,6 +138,7 @@ class Teller:
         if self._anchors[anchor] > 1:
             anchor = f"{anchor}-{self._anchors[anchor]}"
         self.first_shown.setdefault(key, anchor)
+        self._here.append(anchor)
         return anchor
 
     def _message(self, told: _Told) -> Iterator[Turn | Card]:
@@ -198,9 +156,10 @@ class Teller:
             elif isinstance(part, Media):
                 anchor = self._anchor(message.key)
                 text = f"{part.media_type}, {size(part.size)} (its bytes are not kept)"
-                yield Turn("media", anchor, "Media", text, item=self._data.item(message.key))
+                yield Turn("media", anchor, "Media", Said(text), item=self._data.item(message.key))
             elif isinstance(part, Reasoning):
-                yield self._turn(told, "reasoning", "Reasoning", part.text)
+                text = _whole(told, part.text, told.request.response_reasoning)
+                yield self._turn(told, "reasoning", "Reasoning", text)
             elif part.text.strip():
                 yield self._words(told, part)
 
@@ -212,7 +171,8 @@ class Teller:
                 return self._turn(told, "context", "Context the client added", part.text)
             return self._turn(told, "user", "User", part.text, preview=one_line(person, TITLE))
         if role is Role.ASSISTANT:
-            return self._turn(told, "assistant", "Assistant", part.text, markdown=True)
+            text = _whole(told, part.text, told.request.response_text)
+            return self._turn(told, "assistant", "Assistant", text, markdown=True)
         if role in (Role.SYSTEM, Role.DEVELOPER):
             return self._turn(told, "system", f"{role.value.capitalize()} message", part.text)
         return self._turn(told, "result", role.value.capitalize(), part.text)
@@ -222,17 +182,15 @@ class Teller:
     ) -> Turn:
         anchor = self._anchor(told.message.key)
         item = self._data.item(told.message.key)
-        shown, more, _ = said(text, None)
-        place = self._data.place(told.message.key, text) if more else None
+        whole = len(text) <= SHOWN_TEXT
+        place = None if whole else self._data.place(told.message.key, text)
         return Turn(
             kind,
             anchor,
             label,
-            shown,
-            markdown and not more,
-            more,
-            place,
-            "shortened by LM Studio's log" if CUT_MARK in text else "",
+            Said(text) if whole and kind != "user" else said(text, place),
+            markdown and whole,
+            "shortened by LM Studio’s log" if CUT_MARK in text else "",
             item,
             preview or one_line(text, REASONING_PREVIEW),
             told.entry.replaced,
@@ -247,6 +205,9 @@ class Teller:
             arguments: Json = decode(part.arguments.encode("utf-8", "replace")) if part.arguments.strip() else {}
         except ValueError:
             arguments = part.arguments
+        if CUT_MARK in part.arguments and facts is not None and index is not None:
+            # what the log tells of the answer itself may be whole
+            arguments = request.tool_calls[index].arguments
         anchor = f"c-{request.id}-{index}" if index is not None and facts else self._anchor(told.message.key)
         self.first_shown.setdefault(told.message.key, anchor)
         held = self._results.get(part.id or "")
@@ -286,12 +247,11 @@ class Teller:
                 return None
             return self._data.place(held[0], text)
 
-        gap = self._book.report.gaps.get(self._next(request))
         return card(
             anchor=anchor,
             name=name,
             kind=kind,
-            argument=facts.argument if facts is not None else telling_argument(kind, arguments),
+            argument=self._in_project(facts.argument if facts is not None else telling_argument(kind, arguments)),
             arguments=arguments,
             facts=facts,
             result=held[1].text if held is not None else None,
@@ -301,9 +261,21 @@ class Teller:
             request=f"#{self._book.number[request.id]}",
             request_path=self._book.request_path(request.id) or "",
             item=item,
+            result_item=self._data.item(held[0]) if held is not None and held[0] else None,
             child=self._child(request, facts),
-            time=ms(gap.ms) if gap is not None and gap.kind == "tools" and len(self._book.calls(request)) == 1 else "",
+            time=self._time(request),
         )
+
+    def _in_project(self, argument: str) -> str:
+        """A path inside the session's project without the way to it, which stands at the top of the page."""
+        project = (self._session.project or "").rstrip("/")
+        return argument.removeprefix(f"{project}/") if project.startswith("/") else argument
+
+    def _time(self, request: Request) -> str:
+        """How long a call ran that was its request's only one, where the log's clock can tell."""
+        gap = self._book.report.gaps.get(self._next(request))
+        told = gap is not None and gap.kind == "tools" and len(self._book.calls(request)) == 1
+        return (ms if request.precise else ticks)(gap.ms) if gap is not None and told else ""
 
     def _next(self, request: Request) -> str:
         place = self._book.number[request.id]
@@ -330,13 +302,13 @@ class Teller:
             if text and text.strip():
                 anchor = f"a-{request.id}" if kind == "assistant" else f"a-{request.id}-r"
                 item = self._data.text(text)
-                shown, more, place = said(text, Place(item, "[]"))
-                markdown = kind == "assistant" and not more
-                preview = one_line(text, REASONING_PREVIEW)
-                yield Turn(kind, anchor, label, shown, markdown, more, place, preview=preview)
+                markdown = kind == "assistant" and len(text) <= SHOWN_TEXT
+                shown = Said(text) if markdown else said(text, Place(item, "[]"))
+                yield Turn(kind, anchor, label, shown, markdown, preview=one_line(text, REASONING_PREVIEW))
         if request.status == "completed" and not request.tool_calls and not (request.response_text or "").strip():
-            why = "an answer without text" if request.tool_calls_known else "the log does not hold this answer"
-            yield Turn("unsaid", f"a-{request.id}", "", why)
+            known = request.tool_calls_known
+            why = "an answer without text" if known else "the log does not hold this answer"
+            yield Turn("unsaid", f"a-{request.id}", "", Said(why), note="" if known else "which settings keep it")
         for facts, made in zip(self._book.calls(request), request.tool_calls, strict=False):
             held = None
             if made.result is not None:
@@ -345,11 +317,11 @@ class Teller:
             yield self._make(request, facts, made.name, made.arguments, anchor, held, None, None)
 
     def _step(self, request: Request) -> Step:
-        took = [ms(request.elapsed_ms)] if request.elapsed_ms is not None else []
+        took = [duration(request, "elapsed_ms")] if request.elapsed_ms is not None else []
         if request.prompt_ms is not None:
-            took.append(f"prompt {ms(request.prompt_ms)}")
+            took.append(f"prompt {duration(request, 'prompt_ms')}")
         if request.generation_ms is not None:
-            took.append(f"answer {ms(request.generation_ms)}")
+            took.append(f"answer {duration(request, 'generation_ms')}")
         note = "" if request.status == "completed" else str(request.status)
         return Step(
             f"q-{request.id}",
@@ -362,19 +334,16 @@ class Teller:
                 round((request.generation_ms or 0) / self._slowest * 100, 2),
             ),
             note,
+            request.errors,
         )
+
+
+def _whole(told: _Told, text: str, logged: str | None) -> str:
+    """A text of an answer that LM Studio shortened in the next prompt, as the log has it of the answer itself."""
+    if told.entry.answers is None or CUT_MARK not in text or logged is None:
+        return text
+    return logged if CUT_MARK not in logged and alike(text, logged) else text
 
 
 def _work(request: Request) -> float:
     return (request.prompt_ms or 0.0) + (request.generation_ms or 0.0)
-
-
-def _calls(cards: list[Card]) -> Calls:
-    names = Counter(made.name for made in cards)
-    summary = ", ".join(f"{name} × {times}" if times > 1 else name for name, times in names.most_common())
-    return Calls(tuple(cards), summary, sum(made.status in ("failed", "rejected") for made in cards))
-
-
-def _phase(anchor: str, title: str, items: Sequence[Turn | Calls | Step]) -> Phase:
-    calls = sum(len(item.cards) for item in items if isinstance(item, Calls))
-    return Phase(anchor, title, tuple(items), sum(isinstance(item, Step) for item in items), calls)

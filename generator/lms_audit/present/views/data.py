@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -39,6 +40,12 @@ def _common(a: list[Key], b: list[Key]) -> int:
 def packed(data: bytes) -> str:
     """Bytes for a script: gzip in base64."""
     return base64.b64encode(gzip.compress(data, LEVEL, mtime=0)).decode()
+
+
+def places(session_id: str, shown: Mapping[int, Sequence[str]]) -> str:
+    """The file that says which part of a session's page tells of a request, or has the anchor of a message."""
+    text = json.dumps([" ".join(shown[number]) for number in sorted(shown)], separators=(",", ":"))
+    return f'lmsAudit.places("{session_id}",{text});\n'
 
 
 class SessionData:

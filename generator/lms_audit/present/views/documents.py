@@ -183,7 +183,7 @@ class _Teller:
         """System members and tools, each where it was first sent."""
         system = plan.systems.get(request.id)
         if system is not None:
-            page = self._book.session_path(session.id, self._book.part_of.get(request.id, 1)) + "#prompt-audit"
+            page = f"{self._book.session_path(session.id)}#v-{system[:12]}"
             for text in self._book.library.system_texts(system):
                 source = self._source(session, system, text)
                 yield self._document(DocumentKind.PROMPT, text, session, request, page, note="system", source=source)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from lms_audit.analyse.definitions import DEFINITIONS
 from lms_audit.analyse.report import Figure, Unit
-from lms_audit.model import Millis, Request
+from lms_audit.model import Millis, Request, Source
 
 NOT_LOGGED = "not logged"
 THIN = "\u202f"
@@ -24,6 +24,7 @@ SOURCES = {
     "engine": "engine timing lines",
     "stats": "stats of the answer",
     "clock": "clock of the log, ±1 s",
+    "clock_ms": "clock of the log, to the millisecond",
     "history": "recovered from the next request's history",
     "packets": "streamed packets",
     "prediction": "logged prediction",
@@ -79,6 +80,26 @@ def ms(value: float) -> str:
     return f"{hours // 24}{THIN}d {hours % 24}{THIN}h"
 
 
+def ticks(value: float) -> str:
+    """A difference of two lines of a log whose clock ticks in seconds: ``< 1 s``, ``37 ±1 s``, ``3 min 12 s``."""
+    if abs(value) < 1000:
+        return f"<{THIN}1{THIN}s"
+    return f"{value / 1000:,.0f} ±1{THIN}s" if abs(value) < 99_500 else ms(value)
+
+
+def ticking(request: Request, name: str) -> bool:
+    """A request's value is a difference of whole seconds."""
+    return request.provenance.get(name) is Source.CLOCK and not request.precise
+
+
+def duration(request: Request, name: str) -> str:
+    """A request's own time in words that say how exact it is."""
+    value = getattr(request, name)
+    if value is None:
+        return NOT_LOGGED
+    return ticks(value) if ticking(request, name) else ms(value)
+
+
 def size(value: float) -> str:
     """Bytes in decimal units: ``733 MB``."""
     for limit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
@@ -89,9 +110,9 @@ def size(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """``83 %``, with a digit where it matters."""
+    """``83 %``, with a digit where it matters: ``2.5 %``, and the ``97.5 %`` that go with it."""
     percent = value * 100
-    if 0 < percent < 10 or 99 < percent < 100:
+    if 0 < percent < 10 or 90 < percent < 100:
         return f"{percent:.1f}{THIN}%"
     return f"{percent:.0f}{THIN}%"
 
@@ -161,6 +182,18 @@ def project_name(project: str | None, names: Mapping[str, str]) -> str:
     return names.get(project) or project.replace("\\", "/").rstrip("/").rpartition("/")[2] or project
 
 
+def _ticking(held: Figure) -> bool:
+    """A figure is made of nothing but differences of whole seconds."""
+    value = held.value
+    if held.unit is not Unit.MS or value is None or isinstance(value, str):
+        return False
+    if held.sources:
+        return set(held.sources) == {str(Source.CLOCK)}
+    definition = DEFINITIONS.get(held.metric)
+    only = definition is not None and all(source.startswith("clock") for source in definition.sources[:1])
+    return only and value % 1000 == 0
+
+
 def value_text(value: float | str | None, unit: Unit, *, short: bool = False) -> str:
     """A value in its unit."""
     if value is None:
@@ -195,6 +228,8 @@ def covers(held: Figure) -> str:
 def shown(held: Figure, *, name: str = "", short: bool = False) -> Shown:
     """A figure for a page."""
     text = value_text(held.value, held.unit, short=short)
+    if _ticking(held) and isinstance(held.value, float | int):
+        text = ticks(held.value)
     if held.value is not None and held.unit is Unit.RATE and not name:
         text = f"{text}{THIN}tok/s"
     return Shown(text, name or label(held.metric), held.metric, held.value is not None, covers(held), sort=held.value)
@@ -205,4 +240,4 @@ def field(request: Request, name: str, writer: str) -> str:
     value = getattr(request, name)
     if value is None:
         return NOT_LOGGED
-    return {"count": count, "ms": ms, "rate": rate}[writer](value)
+    return duration(request, name) if writer == "ms" else {"count": count, "rate": rate}[writer](value)

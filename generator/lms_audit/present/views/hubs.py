@@ -95,15 +95,17 @@ def tools_page(book: Book) -> ToolsPage:
         )
         for call in bad[:MOST_FAILURES]
     )
+    read, edited = _touched(book)
     files = tuple(
         FileLine(
             touched.path,
             touched.reads,
             touched.edits,
             tuple(
-                (book.sessions[name].title, book.session_path(name))
+                (book.sessions[name].title, cards.get((name, touched.path)) or book.session_path(name))
+                for cards in (edited, read)
                 for name in touched.sessions
-                if name in book.sessions
+                if name in book.sessions and ((name, touched.path) in edited) is (cards is edited)
             ),
         )
         for touched in report.files_touched[:MOST_FILES]
@@ -118,6 +120,25 @@ def tools_page(book: Book) -> ToolsPage:
         if len(report.files_touched) > MOST_FILES
         else "",
     )
+
+
+Cards = dict[tuple[str, str], str]
+"""(session, path) -> the card of a call."""
+
+
+def _touched(book: Book) -> tuple[Cards, Cards]:
+    """The calls that first read and first edited each path in each session."""
+    reads: Cards = {}
+    edits: Cards = {}
+    for calls in book.report.calls.values():
+        for call in calls:
+            card = book.call_path(call.request_id, call.index)
+            if call.session_id is None or card is None:
+                continue
+            for held, paths in ((reads, call.reads), (edits, call.edits)):
+                for path in paths:
+                    held.setdefault((call.session_id, path), card)
+    return reads, edits
 
 
 def _tables(book: Book, names: Iterable[str], what: str) -> tuple[TableView, ...]:
@@ -155,7 +176,7 @@ def hub_page(book: Book, what: str) -> HubPage:
     charts: list[Chart] = []
     if what == "model":
         for work in ("decode", "prefill"):
-            rows = speed_rows(law for law in report.speed if law.work == work)
+            rows = speed_rows(book, (law for law in report.speed if law.work == work))
             if len(rows) > 2:
                 charts.append(chart(f"speed_{work}", rows))
         charts += distributions(book.audit.requests)[-1:]

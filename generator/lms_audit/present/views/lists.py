@@ -44,6 +44,7 @@ class SessionLine(Struct, frozen=True):
     path: str
     title: str
     icon: str
+    client: str
     about: str
     """Client, project, model."""
     date: str
@@ -85,6 +86,7 @@ def session_line(book: Book, session: Session) -> SessionLine:
         path=book.session_path(session.id),
         title=session.title,
         icon=book.icon(session.client),
+        client=book.client_name(session.client),
         about=" · ".join(filter(None, about)),
         date="" if session.started_at is None else day_key(session.started_at),
         time=clock(session.started_at)[:5],

@@ -6,6 +6,8 @@ In: the book. Out: view data. Rows of charts are binned here, at most about 500 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
@@ -15,45 +17,15 @@ from lms_audit.analyse.report import Finding, Outcome, SpeedLaw, Table
 from lms_audit.model import Request
 from lms_audit.present.plots import Chart, chart
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.format import Shown, clock, day, period, share, shown
+from lms_audit.present.views.format import Shown, clock, count, day, period, share, shown
+from lms_audit.present.views.tiles import Band, bands, story
 
 HOUR = 3_600_000
 BINS_AIM = 90
 STEPS = (HOUR // 12, HOUR // 4, HOUR, 3 * HOUR, 6 * HOUR, 24 * HOUR, 7 * 24 * HOUR)
 DISTRIBUTIONS = ("input_tokens", "output_tokens", "prompt_ms", "generation_ms", "tokens_per_second")
 MOST_FINDINGS = 8
-
-TILE_PATHS = {
-    "requests": "requests/index.html",
-    "requests_parsed": "health/index.html",
-    "requests_partial": "health/index.html",
-    "requests_lost": "health/index.html",
-    "log_files": "health/index.html",
-    "log_bytes": "health/index.html",
-    "log_lines": "health/index.html",
-    "span": "sessions/index.html",
-    "sessions": "sessions/index.html",
-    "models": "models/index.html",
-    "clients": "clients/index.html",
-    "projects": "projects/index.html",
-    "tool_requests": "tools/index.html",
-    "tool_requests_share": "tools/index.html",
-    "tool_calls": "tools/index.html",
-    "input_tokens": "prompts/index.html",
-    "output_tokens": "models/index.html",
-    "tokens_per_second": "models/index.html",
-    "prompt_ms": "cache/index.html",
-    "prompt_ms_union": "cache/index.html",
-    "generation_ms_union": "models/index.html",
-    "combined_ms_union": "models/index.html",
-}
-
-
-class Tile(Struct, frozen=True):
-    """A number of the first page."""
-
-    figure: Shown
-    path: str
+NARROW = 3
 
 
 class FindingView(Struct, frozen=True):
@@ -92,12 +64,18 @@ class Overview(Struct, frozen=True):
     """The first page."""
 
     span: str
-    tiles: tuple[Tile, ...]
+    story: str
+    bands: tuple[Band, ...]
     findings: tuple[FindingView, ...]
     more_findings: tuple[FindingView, ...]
     charts: tuple[Chart, ...]
+    brushed: tuple[int, int] | None
+    """First and last millisecond of the charts over time; ``None`` without them."""
+    requests: str
     distributions: tuple[Chart, ...]
-    tables: tuple[TableView, ...]
+    narrow: tuple[TableView, ...]
+    """Tables of so few columns that two stand side by side."""
+    wide: tuple[TableView, ...]
     empty: bool
 
 
@@ -137,7 +115,8 @@ def table_view(book: Book, table: Table, anchor: str = "") -> TableView:
             label = book.project_title(name)
         path = book.link(row.link) or ""
         own = path.rpartition("#")[2] if anchor and kind == anchor else ""
-        rows.append(TableRow(label, "" if own else path, icon, tuple(shown(cell, name="·") for cell in row.cells), own))
+        cells = tuple(shown(cell, name="·") for cell in row.cells)
+        rows.append(TableRow(label, book.requests_path(kind, name) if own else path, icon, cells, own))
     return TableView(table.id, table.title, table.head, tuple(rows), table.note)
 
 
@@ -173,8 +152,11 @@ def _over_time(requests: Sequence[Request]) -> tuple[Chart, ...]:
     return chart("over_time", rows), chart("times_over_time", rows)
 
 
-def speed_rows(laws: Iterable[SpeedLaw], most: int = 400) -> list[dict[str, object]]:
-    """Points and medians of how speed depends on depth, fewer points per model where there are many models."""
+def speed_rows(book: Book, laws: Iterable[SpeedLaw], most: int = 400) -> list[dict[str, object]]:
+    """Points, with the time of their request, and medians of how speed depends on depth.
+
+    Where there are many models each has fewer points.
+    """
     held = list(laws)
     rows: list[dict[str, object]] = []
     for law in held:
@@ -182,7 +164,14 @@ def speed_rows(laws: Iterable[SpeedLaw], most: int = 400) -> list[dict[str, obje
         step = max(1.0, len(law.points) / room)
         chosen = [law.points[int(index * step)] for index in range(min(room, len(law.points)))]
         rows += [
-            {"model": law.model, "depth": point.depth, "rate": round(point.rate, 2), "median": None} for point in chosen
+            {
+                "model": law.model,
+                "depth": point.depth,
+                "rate": round(point.rate, 2),
+                "median": None,
+                "at": book.requests[point.request_id].received_at,
+            }
+            for point in chosen
         ]
         rows += [
             {
@@ -190,6 +179,7 @@ def speed_rows(laws: Iterable[SpeedLaw], most: int = 400) -> list[dict[str, obje
                 "depth": (held_bin.from_depth + held_bin.to_depth) // 2,
                 "rate": None,
                 "median": round(held_bin.median, 2),
+                "at": None,
             }
             for held_bin in law.bins
             if held_bin.n >= 3
@@ -200,7 +190,7 @@ def speed_rows(laws: Iterable[SpeedLaw], most: int = 400) -> list[dict[str, obje
 def _speed(book: Book) -> tuple[Chart, ...]:
     found = []
     for work in ("decode", "prefill"):
-        rows = speed_rows(law for law in book.report.speed if law.work == work)
+        rows = speed_rows(book, (law for law in book.report.speed if law.work == work))
         if len(rows) > 2:
             found.append(chart(f"speed_{work}", rows))
     return tuple(found)
@@ -213,13 +203,11 @@ def distribution_rows(values: Sequence[float], scale: float = 1.0) -> list[dict[
         return []
     low, high = math.log10(ordered[0]), math.log10(ordered[-1] * 1.0001)
     bins = min(40, max(8, round(math.sqrt(len(ordered)) * 1.5)))
-    counts = [0] * bins
-    for value in ordered:
-        counts[min(bins - 1, int((math.log10(value) - low) / (high - low) * bins))] += 1
-    edges = [10 ** (low + (high - low) * index / bins) for index in range(bins + 1)]
+    # counted between the edges as the page has them, so that a script finds the same numbers
+    edges = [float(f"{10 ** (low + (high - low) * index / bins):.4g}") for index in range(bins + 1)]
+    counts = Counter(bisect_right(edges, value, 1, bins) - 1 for value in ordered)
     rows: list[dict[str, object]] = [
-        {"from": float(f"{edges[index]:.4g}"), "to": float(f"{edges[index + 1]:.4g}"), "n": number, "mark": None}
-        for index, number in enumerate(counts)
+        {"from": edges[index], "to": edges[index + 1], "n": counts[index], "mark": None} for index in range(bins)
     ]
     for name, at in (("median", 0.5), ("P95", 0.95), ("P99", 0.99)):
         rows.append({"from": float(f"{percentile(ordered, at):.4g}"), "to": None, "n": None, "mark": name})
@@ -288,16 +276,20 @@ def overview(book: Book) -> Overview:
     report = book.report
     asked = [request for request in book.audit.requests if runs_model(request)]
     findings = finding_views(book, report.findings)
+    over = _over_time(asked)
+    tables = [table_view(book, report.tables[name]) for name in ARTICLE if name in report.tables]
+    times = [request.received_at for request in asked if request.received_at is not None]
     return Overview(
         span=period(*report.span) if report.span else "",
-        tiles=tuple(
-            Tile(shown(figure, short=True), TILE_PATHS.get(name, f"definitions/index.html#{figure.metric}"))
-            for name, figure in report.tiles.items()
-        ),
+        story=story(report.tiles),
+        bands=bands(report.tiles),
         findings=findings[:MOST_FINDINGS],
         more_findings=findings[MOST_FINDINGS:],
-        charts=(*_over_time(asked), *_speed(book), *content_chart(book), *tools_chart(book), *heat(book)),
-        distributions=distributions(asked),
-        tables=tuple(table_view(book, report.tables[name]) for name in ARTICLE if name in report.tables),
+        charts=(*over, *_speed(book), *content_chart(book), *tools_chart(book)),
+        brushed=(min(times), max(times)) if over else None,
+        requests=count(len(asked)),
+        distributions=(*distributions(asked), *heat(book)),
+        narrow=tuple(table for table in tables if len(table.head) <= NARROW),
+        wide=tuple(table for table in tables if len(table.head) > NARROW),
         empty=not asked,
     )

@@ -15,7 +15,18 @@ from msgspec import Struct
 from lms_audit.analyse.report import CacheBreak
 from lms_audit.model import Request
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.format import NOT_LOGGED, SOURCES, THIN, clock, count, ms, rate, share, size, stamp
+from lms_audit.present.views.format import (
+    NOT_LOGGED,
+    SOURCES,
+    THIN,
+    clock,
+    count,
+    field,
+    ms,
+    share,
+    size,
+    stamp,
+)
 
 SHORT_ID = 8
 
@@ -56,7 +67,7 @@ class Value(Struct, frozen=True):
     name: str
     text: str
     source: str = ""
-    """Short mark: ``engine``, ``±1 s``, ``history`` …"""
+    """Short mark: ``engine``, ``clock``, ``history`` …"""
     known: bool = True
     metric: str = ""
 
@@ -130,13 +141,12 @@ _NAMES = {
 }
 _OPTIONAL = {"evaluated_tokens", "reasoning_tokens", "queue_ms", "thinking_ms", "ttft_ms"}
 """Left out of the list where the log does not say; the others are shown as not logged."""
-_MARKS = {"clock": "±1 s", "usage": "usage", "engine": "engine", "stats": "stats", "history": "history"}
-_WRITERS = {"count": count, "ms": ms, "rate": rate}
+_MARKS = {"clock": "clock", "usage": "usage", "engine": "engine", "stats": "stats", "history": "history"}
 
 
-def cell(value: float | None, writer: str) -> Cell:
+def cell(request: Request, name: str, writer: str) -> Cell:
     """A value as text, and as it sorts."""
-    return Cell(NOT_LOGGED if value is None else _WRITERS[writer](value), value)
+    return Cell(field(request, name, writer), getattr(request, name))
 
 
 def line(book: Book, request: Request, *, with_day: bool = False) -> Line:
@@ -155,12 +165,12 @@ def line(book: Book, request: Request, *, with_day: bool = False) -> Line:
         tools=tools or ("none" if request.tool_calls_known else NOT_LOGGED),
         calls=len(request.tool_calls),
         failed=bad,
-        elapsed=cell(request.elapsed_ms, "ms"),
-        prompt=cell(request.prompt_ms, "ms"),
-        input=cell(request.input_tokens, "count"),
-        output=cell(request.output_tokens, "count"),
-        response=cell(request.generation_ms, "ms"),
-        rate=cell(request.tokens_per_second, "rate"),
+        elapsed=cell(request, "elapsed_ms", "ms"),
+        prompt=cell(request, "prompt_ms", "ms"),
+        input=cell(request, "input_tokens", "count"),
+        output=cell(request, "output_tokens", "count"),
+        response=cell(request, "generation_ms", "ms"),
+        rate=cell(request, "tokens_per_second", "rate"),
         cached=Cell(
             NOT_LOGGED
             if request.cached_tokens is None or not request.input_tokens
@@ -182,7 +192,7 @@ def _measured(request: Request) -> tuple[Value, ...]:
         source = str(request.provenance.get(name, ""))
         if name == "elapsed_ms" and request.precise and source == "clock":
             source = ""
-        found.append(Value(_NAMES[name], _WRITERS[writer](value), _MARKS.get(source, source), metric=name))
+        found.append(Value(_NAMES[name], field(request, name, writer), _MARKS.get(source, source), metric=name))
     return tuple(found)
 
 
@@ -273,12 +283,19 @@ def common(book: Book, requests: Sequence[Request]) -> Common:
     )
 
 
+def _later(value: float, request: Request) -> str:
+    """Time since arrival; the log's clock mostly ticks in seconds."""
+    if request.precise:
+        return f"+{ms(value)}"
+    return f"+{value // 1000:,.0f} s" if value >= 1000 else "+<1 s"
+
+
 def _timeline(request: Request, usual: str) -> str:
     """Time, time since arrival, event, what it says, line; as text, because a table of it would weigh three times."""
     began = request.received_at
     rows = []
     for event in request.timeline:
-        after = "" if began is None else f"+{ms(max(0, event.at - began))}".replace(THIN, " ")
+        after = "" if began is None else _later(max(0, event.at - began), request).replace(THIN, " ")
         line = str(event.where.first_line)
         where = line if event.where.file == usual else f"{event.where.file}:{line}"
         rows.append((clock(event.at), after, event.name, where, " ".join(event.detail.split())))

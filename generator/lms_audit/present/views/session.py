@@ -10,15 +10,17 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from lms_audit.correlate.words import first_text, one_line
 from lms_audit.model import Key, Kind, Request, Session
 from lms_audit.present.plots import Chart, chart, wide_chart
 from lms_audit.present.views.audit import PromptAudit, prompt_audit
 from lms_audit.present.views.book import Book, slug
-from lms_audit.present.views.conversation import Phase, Teller
-from lms_audit.present.views.data import SessionData
+from lms_audit.present.views.conversation import Teller
+from lms_audit.present.views.data import SessionData, places
 from lms_audit.present.views.format import Shown, clock, count, day, day_key, ms, period, shown
 from lms_audit.present.views.overview import FindingView, finding_views
 from lms_audit.present.views.parts import Part
+from lms_audit.present.views.phases import Phase
 from lms_audit.present.views.requests import Common, Detail, Share, common, detail
 from lms_audit.present.views.waterfall import Waterfall, waterfall
 
@@ -39,6 +41,8 @@ CARD = (
     "side_requests",
 )
 """Figures of the overview card that are not already chips, in reading order."""
+HEADING = 160
+"""Characters of a page's heading."""
 MOST_POINTS = 500
 MOST_PROMPTS = 120
 
@@ -61,6 +65,15 @@ class Link(Struct, frozen=True):
     note: str = ""
 
 
+class Side(Struct, frozen=True):
+    """A conversation that this one caused."""
+
+    kind: str
+    text: str
+    path: str
+    note: str
+
+
 class SessionPage(Struct, frozen=True):
     """One part of a session's page."""
 
@@ -69,7 +82,6 @@ class SessionPage(Struct, frozen=True):
     title: str
     part: int
     parts: tuple[Link, ...]
-    part_note: str
     crumbs: tuple[Link, ...]
     chips: tuple[Chip, ...]
     overview: tuple[Shown, ...]
@@ -77,10 +89,12 @@ class SessionPage(Struct, frozen=True):
     time_note: str
     findings: tuple[FindingView, ...]
     parent: Link | None
-    children: tuple[Link, ...]
+    children: tuple[Side, ...]
     waterfall: Waterfall | None
     charts: tuple[Chart, ...]
     phases: tuple[Phase, ...]
+    silent: bool
+    """The log has none of the words; all there is are the requests' lines."""
     audit: PromptAudit
     common: Common
     details: tuple[Detail, ...]
@@ -89,6 +103,8 @@ class SessionPage(Struct, frozen=True):
     data: str
     items: Mapping[Key, tuple[int, int]]
     """Where the data file has the stored items: part, and place in it."""
+    places: str
+    """With the last of several parts: the file that says which part has an anchor."""
     requests: int
     words: str
     """For the theme's search: who, where, when."""
@@ -228,16 +244,42 @@ def _crumbs(book: Book, session: Session) -> tuple[Link, ...]:
     return tuple(found)
 
 
-def _relations(book: Book, session: Session) -> tuple[Link | None, tuple[Link, ...]]:
+def _account(book: Book, session: Session) -> str:
+    """``10:42:21, 4 requests, 25.4 s of work``."""
+    requests = [book.requests[name] for name in session.request_ids]
+    work = sum((request.prompt_ms or 0.0) + (request.generation_ms or 0.0) for request in requests)
+    told = [clock(session.started_at), f"{count(len(requests))} request{'s' if len(requests) > 1 else ''}"]
+    return ", ".join([*told, f"{ms(work)} of work"] if work else told)
+
+
+def _relations(book: Book, session: Session) -> tuple[Link | None, tuple[Side, ...]]:
     parent = book.sessions.get(session.parent_session_id or "")
     up = None
     if parent is not None:
         up = Link(parent.title, book.session_path(parent.id), session.link_reason or "")
     children = tuple(
-        Link(child.title, book.session_path(child.id), f"{child.kind}, {clock(child.started_at)}")
+        Side(str(child.kind), child.title, book.session_path(child.id), _account(book, child))
         for child in book.children.get(session.id, ())
     )
     return up, children
+
+
+def heading(book: Book, session: Session) -> str:
+    """A session's title in the room of a page: where it is cut first words, more of them."""
+    if not session.title.endswith("…"):
+        return session.title
+    prompts = (book.requests[name].prompt for name in session.request_ids[:1])
+    for prompt in filter(None, prompts):
+        words = first_text(map(book.library.message, book.library.path(prompt.node)))
+        if words is not None and one_line(words).removesuffix("…") == session.title.removesuffix("…"):
+            return _whole_sentences(one_line(words, HEADING))
+    return session.title
+
+
+def _whole_sentences(line: str) -> str:
+    """A line that was cut, up to the end of a sentence where one is near."""
+    end = max(line.rfind(f"{mark} ") for mark in ".?!")
+    return line[: end + 1] if line.endswith("…") and end > HEADING // 2 else line
 
 
 def session_pages(book: Book, session: Session, before: Session | None, after: Session | None) -> Iterator[SessionPage]:
@@ -269,8 +311,9 @@ def _page(
     after: Session | None,
 ) -> SessionPage:
     first = index == 1
+    title = heading(book, session)
     requests = [book.requests[name] for name in part.request_ids]
-    phases = teller.phases(part)
+    phases = teller.phases(part, index)
     audit = prompt_audit(book, session, part, data, teller.first_shown)
     for request in requests:
         data.request(request)
@@ -285,10 +328,9 @@ def _page(
     return SessionPage(
         id=session.id,
         path=book.session_path(session.id),
-        title=session.title,
+        title=title if first else f"{title} (part {index})",
         part=index,
         parts=links if len(links) > 1 else (),
-        part_note=links[index - 1].note if len(links) > 1 else "",
         crumbs=_crumbs(book, session),
         chips=chips(book, session),
         overview=tuple(shown(cards[name]) for name in CARD if name in cards) if first else (),
@@ -302,12 +344,14 @@ def _page(
         else None,
         charts=session_charts(book, session) if first else (),
         phases=phases,
+        silent=not any(phase.told for phase in phases),
         audit=audit,
         common=shared,
         details=tuple(detail(book, request, shared) for request in requests),
         previous=None if before is None else Link(before.title, book.session_path(before.id)),
         next=None if after is None else Link(after.title, book.session_path(after.id)),
         data=data.close(index),
+        places=places(session.id, teller.shown) if 1 < len(links) == index else "",
         items=data.held,
         requests=len(session.request_ids),
         words=" · ".join(filter(None, (*words, period(session.started_at, session.ended_at)))),

@@ -13,9 +13,12 @@ from msgspec import Struct
 
 from lms_audit.model import Request
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.format import NOT_LOGGED, clock, count, ms, share
+from lms_audit.present.views.format import clock, count, duration, ms, share, ticking, ticks
 
 MOST_ROWS = 1_000
+MANY_ROWS = 40
+CLOCK_MS = 1_500
+"""What the log's clock, which ticks in seconds, cannot tell from nothing."""
 IDLE_SHARE = 0.04
 """A gap is drawn at most this share of the busy time wide."""
 
@@ -47,6 +50,8 @@ class Bar(Struct, frozen=True):
     """Per cent of the longest row, logarithmic."""
     segments: tuple[Segment, ...]
     title: str
+    beside: str
+    """The request it runs beside, where it began before that ended."""
     side: str
     """Kind of a side request; empty for the session's own."""
     status: str
@@ -61,8 +66,11 @@ class Waterfall(Struct, frozen=True):
     drawn: str
     shortened: str
     """Idle time that is not drawn in full length."""
+    many: bool
+    """So many that their durations tell more than a time line would."""
     missing: int
     """Requests without times."""
+    overlaps: bool
     cut: int = 0
     """Requests beyond the first ``MOST_ROWS``."""
 
@@ -72,7 +80,7 @@ def _spans(request: Request) -> tuple[tuple[str, float], ...]:
     queue, prompt, answer = request.queue_ms or 0.0, request.prompt_ms or 0.0, request.generation_ms or 0.0
     known = queue + prompt + answer
     rest = max(0.0, (request.elapsed_ms or known) - known)
-    if rest < 1500 and known:  # the log's clock ticks in seconds
+    if rest < CLOCK_MS and known:
         rest = 0.0
     found = (("queue", queue), ("prompt", prompt), ("answer", answer), ("rest", rest))
     return tuple((kind, value) for kind, value in found if value > 0)
@@ -80,8 +88,8 @@ def _spans(request: Request) -> tuple[tuple[str, float], ...]:
 
 def _title(request: Request) -> str:
     parts = [
-        f"prompt processing {NOT_LOGGED if request.prompt_ms is None else ms(request.prompt_ms)}",
-        f"response time {NOT_LOGGED if request.generation_ms is None else ms(request.generation_ms)}",
+        f"prompt processing {duration(request, 'prompt_ms')}",
+        f"response time {duration(request, 'generation_ms')}",
     ]
     if request.input_tokens is not None:
         parts.append(f"{count(request.input_tokens)} tokens in")
@@ -90,6 +98,15 @@ def _title(request: Request) -> str:
     if request.output_tokens is not None:
         parts.append(f"{count(request.output_tokens)} out")
     return " · ".join(parts)
+
+
+def _took(request: Request, total: float) -> str:
+    """How long a row is; the clock's part of it says how exact that is."""
+    spans = ("queue_ms", "prompt_ms", "generation_ms")
+    parts = [name for name in spans if getattr(request, name)]
+    if total == request.elapsed_ms:
+        parts.append("elapsed_ms")
+    return ticks(total) if any(ticking(request, name) for name in parts) else ms(total)
 
 
 def _reused(request: Request) -> float:
@@ -110,6 +127,8 @@ def waterfall(book: Book, requests: Sequence[Request], own: str) -> Waterfall:
     at = reach = hidden = 0.0
     starts: list[float] = []
     pauses: list[float] = []
+    beside: list[str] = []
+    latest = ""  # the request that ends last so far
     for (request, _), total in zip(shown, totals, strict=True):
         begin = float(request.received_at or 0)
         if not starts:
@@ -120,15 +139,18 @@ def waterfall(book: Book, requests: Sequence[Request], own: str) -> Waterfall:
         # ``at`` is where ``reach`` is drawn; an overlapping request begins before it
         starts.append(at + (drawn if pause > 0 else pause))
         pauses.append(max(pause, 0.0))
+        beside.append(latest if pause < -CLOCK_MS else "")
         end = begin + total
+        if end > reach or not latest:
+            latest = _name(book, request, own)
         if pause > 0:
             at, reach = at + drawn + total, end
         elif end > reach:
             at, reach = at + (end - reach), end
     width = at or 1.0
     bars = [
-        _bar(book, request, spans, own, start / width * 100, total, pause, (width, longest))
-        for (request, spans), start, total, pause in zip(shown, starts, totals, pauses, strict=True)
+        _bar(book, request, spans, own, start / width * 100, total, pause, (width, longest), other)
+        for (request, spans), start, total, pause, other in zip(shown, starts, totals, pauses, beside, strict=True)
     ]
     return Waterfall(
         bars=tuple(bars),
@@ -136,9 +158,15 @@ def waterfall(book: Book, requests: Sequence[Request], own: str) -> Waterfall:
         longest=ms(longest),
         drawn=ms(width),
         shortened=ms(hidden) if hidden >= 1000 else "",
+        many=len(bars) > MANY_ROWS,
         missing=len(requests) - len(timed),
+        overlaps=any(beside),
         cut=len(timed) - len(shown),
     )
+
+
+def _name(book: Book, request: Request, own: str) -> str:
+    return f"#{book.number[request.id]}" if request.session_id == own else str(request.kind)
 
 
 def _bar(
@@ -150,15 +178,16 @@ def _bar(
     total: float,
     pause: float,
     scale: tuple[float, float],
+    beside: str,
 ) -> Bar:
     width, longest = scale
     gap = book.report.gaps.get(request.id)
     side = "" if request.session_id == own else str(request.kind)
     return Bar(
-        label=side or f"#{book.number[request.id]}",
+        label=_name(book, request, own),
         path=book.request_path(request.id) or "",
         time=clock(request.received_at),
-        took=ms(total),
+        took=_took(request, total),
         gap=ms(pause) if pause >= 3000 else "",
         gap_kind=str(gap.kind) if gap is not None else "",
         start=round(max(0.0, start), 3),
@@ -169,6 +198,7 @@ def _bar(
             for kind, value in spans
         ),
         title=_title(request),
+        beside=beside,
         side=side,
         status=str(request.status),
     )
