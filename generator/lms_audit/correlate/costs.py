@@ -25,6 +25,8 @@ UNLIKE = 12.0
 MISSING = 8.0
 """A part that should be there is not."""
 SECOND = 1000
+SPAN = 2.0
+"""An engine's time and that of the packets differ; what else the machine was at is not known."""
 QUARTER_HOUR = 900
 IN_APP = 16.0
 """An engine task was nobody's: for a chat in the application itself."""
@@ -388,9 +390,9 @@ def _stream_within(stream: PacketStream, task: EngineTask | None, end: End | Non
         total += UNLIKE
     if task.timing is not None and task.eval_ms is not None:
         total += WRONG if stream.end > task.timing else 0.0
-        total += _gap(abs(stream.last_at - stream.at - round(task.eval_ms)))
+        total += min(_gap(abs(stream.last_at - stream.at - round(task.eval_ms))), SPAN)
     if task.prompt_ms is not None and task.launched_at is not None:
-        total += _gap(abs(stream.at - task.launched_at - round(task.prompt_ms)))
+        total += min(_gap(abs(stream.at - task.launched_at - round(task.prompt_ms))), SPAN)
     return total
 
 

@@ -95,7 +95,7 @@ class Review:
         for rounds in self.open.values():
             for price, circle, subset in rounds:
                 if price < SURE and self.costs.seen(self._handed(circle, subset)):
-                    _mark(circle)
+                    _mark(circle, subset)
 
     def _of(self, draft: Draft) -> Parts:
         if draft not in self._parts:
@@ -165,11 +165,11 @@ def _with(own: Parts, given: Parts, subset: tuple[int, ...]) -> Parts:
     )
 
 
-def _mark(circle: tuple[Draft, ...]) -> None:
+def _mark(circle: tuple[Draft, ...], subset: tuple[int, ...]) -> None:
     requests = [draft for draft in circle if not isinstance(draft, Nobody)]
     for draft in requests:
         draft.rivals.update(other.number for other in requests if other is not draft)
-        draft.rivalled |= len(requests) < len(circle)
+        draft.rivalled |= len(requests) < len(circle) and 0 in subset
 
 
 def _pairs(

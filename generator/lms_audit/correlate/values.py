@@ -145,7 +145,7 @@ def _usage(draft: Draft, answer: Answer | None, status: Status) -> Usage:
 def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status) -> None:
     usage = _usage(draft, answer, status)
     stats = answer.stats if answer is not None and answer.stats is not None else Stats()
-    engine, summary = draft.task, draft.run.summary
+    engine, summary = None if draft.rivalled else draft.task, draft.run.summary
     total = engine.prompt_tokens if engine is not None else None
     summary_input = summary.input if summary is not None else None
     values.take(
@@ -183,7 +183,7 @@ def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status
 
 def _times(values: _Values, draft: Draft, answer: Answer | None) -> None:
     stats = answer.stats if answer is not None and answer.stats is not None else Stats()
-    engine, summary = draft.task, draft.run.summary
+    engine, summary = None if draft.rivalled else draft.task, draft.run.summary
     end = draft.run.ended_at
     start = draft.received_at
     progress = _progress(draft)
