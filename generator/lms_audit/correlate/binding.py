@@ -68,7 +68,7 @@ class Binding:
         if api is Api.OTHER:
             self.polls.append(draft)
         else:
-            self.recent = [old for old in self.recent if not self._over(old, at)]
+            self.recent = [old for old in self.recent if at - old.last_at <= LATE_MS or not self._over(old, at)]
             self.recent.append(draft)
             if draft.generates:
                 self._open.append(draft)
@@ -118,16 +118,8 @@ class Binding:
         """Adds a line to the timeline and to the evidence. ``of``: number and stretch of a line that is not at hand."""
         number, stretch = of if of is not None else (self.number, self.stretch)
         ranges = stretch.ranges(event.line, event.end_line)
-        to.notes.append(Note((number, event.line), event.at, name, detail, ranges))
-        if isinstance(to, Draft):
-            heirs = [to]
-        elif isinstance(to, Run):
-            heirs = [to.draft]
-        elif isinstance(to, End | Hangup):
-            heirs = []
-        else:
-            heirs = [to.run.draft] if to.run is not None else to.candidates if isinstance(to, EngineTask) else []
-        for draft in heirs:
+        to.bear(Note((number, event.line), event.at, name, detail, ranges))
+        for draft in to.bearers:
             draft.last_at = max(draft.last_at, event.at)
 
     # -- choosing

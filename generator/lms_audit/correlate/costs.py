@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lms_audit.correlate.drafts import Draft
-from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.engine_task import EngineTask, worker
 from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
 from lms_audit.correlate.sizes import Sizes
 from lms_audit.model import Api, Millis
@@ -62,8 +62,7 @@ class Parts(NamedTuple):
     @property
     def task(self) -> EngineTask | None:
         """The engine task that did the work."""
-        timed = [task for task in self.tasks if task.timed]
-        return timed[-1] if timed else self.tasks[-1] if self.tasks else None
+        return worker(self.tasks)
 
     @property
     def answer(self) -> ev.Answer | None:
@@ -98,7 +97,9 @@ class Costs:
         self.blocks = any(task.block for draft in drafts for task in draft.run.tasks)
         self.streams = {draft.api for draft in drafts if draft.run.stream is not None}
         """Protocols whose packets are in the log."""
-        self._costs: dict[tuple[Any, ...], float] = {}
+        self._costs: dict[Draft, dict[Parts, float]] = {}
+        self._readers: dict[Draft, list[Draft]] = {}
+        """Who goes on where an engine task of each has read a prompt before: what it has matters to them."""
         self.heirs = {id(task.before): task for draft in drafts for task in draft.run.tasks if task.before is not None}
 
     def _conversations(self, drafts: Iterable[Draft]) -> None:
@@ -121,7 +122,7 @@ class Costs:
         news = not self.closing and any(draft.run.hung_up for draft in drafts)
         if news:
             self.closing = True
-            self.forget()
+            self._costs.clear()
         return news
 
     def change(self, draft: Draft, now: Parts, then: Parts) -> float:
@@ -141,14 +142,20 @@ class Costs:
         return total
 
     def _known(self, draft: Draft, parts: Parts) -> float:
-        key = (draft, *parts)
-        if key not in self._costs:
-            self._costs[key] = self.cost(draft, parts)
-        return self._costs[key]
+        costs = self._costs.get(draft)
+        if costs is None:
+            costs = self._costs[draft] = {}
+        cost = costs.get(parts)
+        if cost is None:
+            cost = costs[parts] = self.cost(draft, parts)
+        return cost
 
-    def forget(self) -> None:
-        """Something has changed: what a request costs also depends on what others have."""
-        self._costs.clear()
+    def forget(self, changed: Iterable[Draft]) -> None:
+        """Some have other parts: what they cost depends on it, and what those cost that go on where they end."""
+        for draft in changed:
+            self._costs.pop(draft, None)
+            for reader in self._readers.pop(draft, ()):
+                self._costs.pop(reader, None)
 
     def cost(self, draft: Draft, parts: Parts) -> float:
         """One request with these parts."""
@@ -193,9 +200,14 @@ class Costs:
 
     def _earlier(self, draft: Draft) -> EngineTask | None:
         before = self.before.get(draft)
-        if before is not None and before.task is not None and before.task.prompt_tokens is not None:
-            return before.task
-        return self.sizes.earlier(draft)
+        if before is not None:
+            self._readers.setdefault(before, []).append(draft)
+            if (task := before.task) is not None and task.prompt_tokens is not None:
+                return task
+        earlier = self.sizes.earlier(draft)
+        if earlier is not None and earlier.owner is not None:
+            self._readers.setdefault(earlier.owner, []).append(draft)
+        return earlier
 
     def _no_task(self, draft: Draft, parts: Parts) -> float:
         if parts.end is None or draft.run.failed_at is not None:

@@ -38,14 +38,19 @@ def gather(stretches: Iterable[Stretch]) -> Gathered:
     whole = [stretch for stretch in stretches if stretch.events]
     for number, stretch in enumerate(whole):
         binder.foresee(number, stretch)
+    following = _firsts(whole)
     for number, stretch in enumerate(whole):
-        binder.take(number, stretch, _next(whole[number + 1 :]))
+        binder.take(number, stretch, following[number + 1])
     return binder.finish()
 
 
-def _next(later: Sequence[Stretch]) -> ev.AnyEvent | None:
-    """The first event behind a stretch."""
-    return next((event for stretch in later for event in stretch.events if event.line > stretch.skip_until), None)
+def _firsts(stretches: Sequence[Stretch]) -> list[ev.AnyEvent | None]:
+    """The first event of each stretch, or behind it where it has none of its own; none behind the last."""
+    found: list[ev.AnyEvent | None] = [None]
+    for stretch in reversed(stretches):
+        own = (event for event in stretch.events if event.line > stretch.skip_until)
+        found.append(next(own, found[-1]))
+    return found[::-1]
 
 
 class _Binder(Ends):
@@ -87,17 +92,17 @@ class _Binder(Ends):
         """Takes in one stretch; the bodies in it refer to one another by ordinal. ``after``: the event behind it."""
         nodes: list[int] = []
         self.number, self.stretch = number, stretch
-        for place, event in enumerate(stretch.events):
+        for event, behind in zip(stretch.events, (*stretch.events[1:], None), strict=True):
             node = 0
             if isinstance(event, ev.RequestReceived) and event.body is not None:
                 node = self._node(event.body, nodes)
             if event.line <= stretch.skip_until:
                 continue
-            self.line, self.following = event.line, next(iter(stretch.events[place + 1 :]), None)
+            self.line, self.following = event.line, behind
             if isinstance(event, ev.RequestReceived):
                 self.request(event, node)
             elif isinstance(event, ev.Failed) and event.unprefixed:
-                self.failed(_timed(event, next(iter(stretch.events[place + 1 :]), after)))
+                self.failed(_timed(event, behind or after))
             else:
                 self.handlers[type(event)](event)
             if not isinstance(event, ev.Running | ev.Streaming):

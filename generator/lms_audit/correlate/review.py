@@ -85,8 +85,8 @@ class Review:
                 parts.give(one)
                 one.prove("the log as a whole")
                 waiting.update(dict.fromkeys((one, *self.near[one])))
-            self._parts.clear()
-            self.costs.forget()
+                del self._parts[one]
+            self.costs.forget(circle)
             moved = True
         return moved
 
