@@ -98,8 +98,15 @@ class Costs:
         self.streams = {draft.api for draft in drafts if draft.run.stream is not None}
         """Protocols whose packets are in the log."""
         self._costs: dict[Draft, dict[Parts, float]] = {}
-        self._readers: dict[Draft, list[Draft]] = {}
-        """Who goes on where an engine task of each has read a prompt before: what it has matters to them."""
+        self._followers: dict[Draft, list[Draft]] = {}
+        """Who goes on where each ends, be it the only one or not: what it has matters to them."""
+        self._readers: dict[EngineTask, list[Draft]] = {}
+        """And who goes on where an engine task has read the beginning."""
+        for draft in drafts:
+            if (before := self.before.get(draft)) is not None:
+                self._followers.setdefault(before, []).append(draft)
+            elif (earlier := sizes.earlier(draft)) is not None:
+                self._readers.setdefault(earlier, []).append(draft)
         self.heirs = {id(task.before): task for draft in drafts for task in draft.run.tasks if task.before is not None}
 
     def _conversations(self, drafts: Iterable[Draft]) -> None:
@@ -112,7 +119,7 @@ class Costs:
                 self.next.setdefault(earlier[-1], draft)
                 self.before[draft] = earlier[-1]
             ended.setdefault(draft.prompt.node, []).append(draft)
-            if draft.api is Api.MESSAGES:
+            if draft.api is Api.MESSAGES and draft.prompt.count > 1:
                 ended.setdefault(-self.sizes.tree.parent(draft.prompt.node), []).append(draft)
 
     # -- sums
@@ -134,12 +141,38 @@ class Costs:
         task = draft.run.task
         return task is not None and self._task(draft, task) > IN_APP + MISSING
 
-    def order(self, handed: Sequence[tuple[Draft, Parts]]) -> float:
-        """What it costs beyond that to give several requests other parts: they may be out of order then."""
+    def price(self, handed: Sequence[tuple[Draft, Parts]]) -> float:
+        """What it costs to give several requests other parts, all told.
+
+        They may be out of order then, and requests that go on where they end may fit better or worse.
+        """
+        now = [(draft, Parts.of(draft)) for draft, _ in handed]
         total = 0.0
         for (one, mine), (other, theirs) in combinations(handed, 2):
-            total += _order(one, mine, other, theirs) - _order(one, Parts.of(one), other, Parts.of(other))
+            total += _order(one, mine, other, theirs)
+        for (one, mine), (other, theirs) in combinations(now, 2):
+            total -= _order(one, mine, other, theirs)
+        touched = (
+            self._touched(now) if any(a.tasks != b.tasks for (_, a), (_, b) in zip(now, handed, strict=True)) else {}
+        )
+        for draft, parts in handed:
+            if draft not in touched:
+                total += self.change(draft, Parts.of(draft), parts)
+        if touched:
+            total -= sum(self._known(draft, Parts.of(draft)) for draft in touched)
+            give(handed)
+            total += sum(self.cost(draft, Parts.of(draft)) for draft in touched)
+            give(now)
         return total
+
+    def _touched(self, given: Iterable[tuple[Draft, Parts]]) -> dict[Draft, None]:
+        """Requests that fit better or worse if the engine tasks of some are others."""
+        found: dict[Draft, None] = {}
+        for draft, parts in given:
+            found.update(dict.fromkeys(self._followers.get(draft, ())))
+            for task in parts.tasks:
+                found.update(dict.fromkeys(self._readers.get(task, ())))
+        return found
 
     def _known(self, draft: Draft, parts: Parts) -> float:
         costs = self._costs.get(draft)
@@ -150,12 +183,11 @@ class Costs:
             cost = costs[parts] = self.cost(draft, parts)
         return cost
 
-    def forget(self, changed: Iterable[Draft]) -> None:
-        """Some have other parts: what they cost depends on it, and what those cost that go on where they end."""
-        for draft in changed:
+    def give(self, handed: Sequence[tuple[Draft, Parts]]) -> None:
+        """Gives several requests other parts."""
+        give(handed)
+        for draft in (*(draft for draft, _ in handed), *self._touched(handed)):
             self._costs.pop(draft, None)
-            for reader in self._readers.pop(draft, ()):
-                self._costs.pop(reader, None)
 
     def cost(self, draft: Draft, parts: Parts) -> float:
         """One request with these parts."""
@@ -200,14 +232,9 @@ class Costs:
 
     def _earlier(self, draft: Draft) -> EngineTask | None:
         before = self.before.get(draft)
-        if before is not None:
-            self._readers.setdefault(before, []).append(draft)
-            if (task := before.task) is not None and task.prompt_tokens is not None:
-                return task
-        earlier = self.sizes.earlier(draft)
-        if earlier is not None and earlier.owner is not None:
-            self._readers.setdefault(earlier.owner, []).append(draft)
-        return earlier
+        if before is not None and (task := before.task) is not None and task.prompt_tokens is not None:
+            return task
+        return self.sizes.earlier(draft)
 
     def _no_task(self, draft: Draft, parts: Parts) -> float:
         if parts.end is None or draft.run.failed_at is not None:
@@ -307,9 +334,19 @@ class Costs:
 
     # -- what can be seen
 
-    def seen(self, handed: Iterable[tuple[Draft, Parts]]) -> bool:
+    def seen(self, handed: Sequence[tuple[Draft, Parts]]) -> bool:
         """Whether requests with these parts would be said to be other than they are now."""
-        return any(_seen(draft, Parts.of(draft), parts) for draft, parts in handed if not isinstance(draft, Nobody))
+        requests = [(draft, parts) for draft, parts in handed if not isinstance(draft, Nobody)]
+        now = [(draft, Parts.of(draft)) for draft, _ in handed]
+        if any(_other(Parts.of(draft), parts) for draft, parts in requests):
+            return True
+        before = [(draft.status(), draft.run.ended_at) for draft, _ in requests]
+        give(handed)
+        after = [(draft.status(), draft.run.ended_at) for draft, _ in requests]
+        give(now)
+        return any(
+            a[0] is not b[0] or abs((a[1] or 0) - (b[1] or 0)) >= SECOND for a, b in zip(before, after, strict=True)
+        )
 
 
 def created_off(draft: Draft, created: int) -> int:
@@ -351,18 +388,16 @@ def shape(draft: Draft, answer: ev.Answer) -> float:
     return UNLIKE if apis is not None and stats is not (draft.api is Api.LMSTUDIO_V0) else 0.0
 
 
-def _seen(draft: Draft, now: Parts, then: Parts) -> bool:
+def give(handed: Iterable[tuple[Draft, Parts]]) -> None:
+    """Gives several requests other parts."""
+    for draft, parts in handed:
+        parts.give(draft)
+
+
+def _other(now: Parts, then: Parts) -> bool:
     if now.task is not then.task or now.stream is not then.stream:
         return True
-    if now.end is not then.end and (now.end is None or then.end is None or now.end.whole):
-        return True
-    before = draft.status(), draft.run.ended_at
-    then.give(draft)
-    after = draft.status(), draft.run.ended_at
-    now.give(draft)
-    if before[0] is not after[0]:
-        return True
-    return abs((before[1] or 0) - (after[1] or 0)) >= SECOND
+    return now.end is not then.end and (now.end is None or then.end is None or now.end.whole)
 
 
 def _slot(task: EngineTask, earlier: EngineTask | None, heir: EngineTask | None) -> float:

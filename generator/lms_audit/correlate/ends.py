@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lms_audit.correlate.binding import tagged
-from lms_audit.correlate.costs import Costs, created_off, shape
+from lms_audit.correlate.costs import Costs, Nobody, created_off, shape
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
@@ -272,13 +272,16 @@ class Ends(Course):
     def review(self) -> None:
         """The end of the log: all that overlaps is looked at once more."""
         costs = Costs(self.found.drafts, self.tasks.sizes, closing=self.closes > 0)
+        nobodies = [Nobody(tasks=(task,)) for task in self.tasks.nobodys]
+        nobodies += [Nobody(hangup=hangup) for hangup in self.left if hangup.owner is None]
         for _ in range(REVIEWS):  # what is handed round may bring others together
-            review = Review(self.found.drafts, self.tasks.nobodys, self.left, costs)
+            review = Review(self.found.drafts, nobodies, self.left, costs)
+            nobodies = review.nobodies
             moved = review.settle()
             if not (costs.learn_closing(self.found.drafts) or moved):
                 break
         review.mark()
-        self.found.unbound_tasks += sum(task.owner is None for task in self.tasks.nobodys)
+        self.found.unbound_tasks = sum(len(nobody.run.tasks) for nobody in nobodies)
 
     # -- predictions
 
