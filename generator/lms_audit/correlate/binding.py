@@ -21,7 +21,7 @@ from lms_audit.read.join import Stretch
 LATE_MS = 600_000
 """How long after its end a request may still get a prediction or a timing."""
 STALE_MS = 3_600_000
-"""A request without any line for so long is not in flight any more when another one comes."""
+"""A request without any line for so long is not in flight any more: when another one comes, or after such a silence."""
 
 Score = Callable[[Draft], float]
 
@@ -68,11 +68,15 @@ class Binding:
         if api is Api.OTHER:
             self.polls.append(draft)
         else:
-            self.recent = [old for old in self.recent if at - old.last_at <= LATE_MS or not self._over(old, at)]
+            self.forget_old(at)
             self.recent.append(draft)
             if draft.generates:
                 self._open.append(draft)
         return draft
+
+    def forget_old(self, now: Millis) -> None:
+        """Lets go of requests that get no line any more."""
+        self.recent = [old for old in self.recent if now - old.last_at <= LATE_MS or not self._over(old, now)]
 
     def _over(self, draft: Draft, now: Millis) -> bool:
         """Too old to get another line."""

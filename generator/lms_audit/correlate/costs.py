@@ -266,10 +266,12 @@ class Costs:
         if not end.whole and draft.api is not None and (end.family == "messages") is not messages:
             return IMPOSSIBLE
         total = shape(draft, end.answer) if end.answer is not None else 0.0
+        if draft.untold and not end.whole:
+            total += MISSING
         if draft.path is not None and not draft.started and not draft.old:
             total += WRONG
-        if end.answer is not None and end.answer.created is not None:
-            total += WRONG if created_off(draft, end.answer.created) > 1 else 0.0
+        if end.answer is not None:
+            total += WRONG if created_off(draft, end.answer) > 1 else 0.0
         after = self.next.get(draft)
         if after is not None and end.place > after.place:
             total += WRONG if end.at - after.first_at >= SECOND else 6.0
@@ -349,12 +351,13 @@ class Costs:
         )
 
 
-def created_off(draft: Draft, created: int) -> int:
+def created_off(draft: Draft, answer: ev.Answer) -> int:
     """Seconds between a request's start and the one an answer says it was created in, whatever the zone.
 
     Zones are whole quarters of an hour apart, and no clock change is shorter, so that only the rest need be compared.
     """
-    if draft.api is Api.LMSTUDIO_V0:  # there it is the second of the end
+    created = answer.created
+    if created is None or draft.api is Api.LMSTUDIO_V0 or _timed(answer):  # there it is the second of the end
         return 0
     # The line at the start, or, where a model had to be loaded first, the request line.
     starts = {at // 1000 for at in (draft.running_at, draft.received_at, draft.first_at) if at is not None}
@@ -384,14 +387,18 @@ def shape(draft: Draft, answer: ev.Answer) -> float:
     apis = SHAPES.get(answer.object or "")
     if apis is not None and draft.api not in apis:
         return WRONG
-    stats = answer.stats is not None and answer.stats.generation_ms is not None  # only /api/v0 tells times
-    return UNLIKE if apis is not None and stats is not (draft.api is Api.LMSTUDIO_V0) else 0.0
+    return UNLIKE if apis is not None and _timed(answer) is not (draft.api is Api.LMSTUDIO_V0) else 0.0
 
 
 def give(handed: Iterable[tuple[Draft, Parts]]) -> None:
     """Gives several requests other parts."""
     for draft, parts in handed:
         parts.give(draft)
+
+
+def _timed(answer: ev.Answer) -> bool:
+    """Whether it tells times: only those of /api/v0 do."""
+    return answer.stats is not None and answer.stats.generation_ms is not None
 
 
 def _other(now: Parts, then: Parts) -> bool:

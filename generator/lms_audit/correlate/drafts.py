@@ -193,6 +193,8 @@ class Draft:
         self.streaming_at: Millis | None = None
         self.model_tag: str | None = None
         """Model tag of its own running line."""
+        self.waited = False
+        """It has no request line, and may have waited for its model to be loaded before it started."""
         self.embedded = False
         self.listed = False
         self.doubtful = False
@@ -241,6 +243,11 @@ class Draft:
         """An execution line has come, or what only one at work can write."""
         written = self.run.has_packets or self.run.accumulated is not None
         return written or self.running_at is not None or self.streaming_at is not None
+
+    @property
+    def untold(self) -> bool:
+        """Started, and no line says that its answer is streamed, nor that it is not."""
+        return self.stream is None and self.running_at is not None and self.streaming_at is None
 
     @property
     def in_flight(self) -> bool:

@@ -178,6 +178,8 @@ class Ends(Course):
         among = [draft for draft in working if draft.api in apis or draft.api is None]
         if event.family is None:
             among = among or working
+        # Without a request line only the line that says so tells that an answer is streamed.
+        among = [draft for draft in among if not draft.untold] or among
         stream = self._stream_before()
         if stream is not None and stream.run is not None and stream.run.draft in among:
             return stream.run.draft
@@ -350,9 +352,8 @@ class Ends(Course):
         if answer is None:
             return 0.0
         value = -shape(draft, answer)
-        if answer.created is not None:
-            off = created_off(draft, answer.created)
-            value -= (0.0, 5.0)[off] if off <= 1 else 30.0
+        off = created_off(draft, answer)
+        value -= (0.0, 5.0)[off] if off <= 1 else 30.0
         usage, task = answer.usage, draft.task
         if task is None:
             return value + self.tasks.fit_usage(usage, draft)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from lms_audit.correlate.binding import Gathered, tagged
+from lms_audit.correlate.binding import STALE_MS, Gathered, tagged
 from lms_audit.correlate.drafts import FAMILIES, FAMILY_API, Draft, api_of
 from lms_audit.correlate.ends import Ends
 from lms_audit.correlate.parts import End
@@ -60,6 +60,12 @@ class _Binder(Ends):
         super().__init__()
         self.following: ev.AnyEvent | None = None
         """The event behind the one at hand."""
+        self.at: Millis = 0
+        """When the line before was written."""
+        self.loaded: dict[str | None, Millis] = {}
+        """When the first request of each model started since it may have been loaded."""
+        self.used: dict[str | None, Millis] = {}
+        """And the last one."""
         self.handlers: dict[type, Callable[..., None]] = {
             ev.Running: self.running,
             ev.Streaming: self.streaming,
@@ -99,6 +105,9 @@ class _Binder(Ends):
             if event.line <= stretch.skip_until:
                 continue
             self.line, self.following = event.line, behind
+            if event.at - self.at > STALE_MS:
+                self.forget_old(event.at)
+            self.at = event.at
             if isinstance(event, ev.RequestReceived):
                 self.request(event, node)
             elif isinstance(event, ev.Failed) and event.unprefixed:
@@ -183,11 +192,16 @@ class _Binder(Ends):
 
     def running(self, event: ev.Running) -> None:
         """Execution starts."""
+        idle = event.at - self.used.get(event.tag, event.at) > STALE_MS
+        if idle or event.tag not in self.loaded:
+            self.loaded[event.tag] = event.at
+        self.used[event.tag] = event.at
         draft = self._runner(event)
         if draft is None:
             draft = self.new(event.at, FAMILY_API[event.family])
             draft.received_at = event.at
             draft.prove("no request line")
+            draft.waited = event.at - self.loaded[event.tag] <= SAME_CALL_MS
         if draft.running_at is None:
             draft.running_at = event.at
             draft.started_place = (self.number, event.line)
@@ -196,6 +210,7 @@ class _Binder(Ends):
         self.started = draft
         if event.family == "responses":
             draft.running_family = "responses"
+            draft.api = Api.RESPONSES if draft.path is None else draft.api
             draft.stream = event.stream if event.stream is not None else draft.stream
         else:
             draft.run_count = event.messages
@@ -240,7 +255,8 @@ class _Binder(Ends):
         """/v1/responses logs a line of its own and one for the chat that answers it."""
         found = None
         for draft in tagged(self.in_flight(), event.tag):
-            if not draft.started or draft.run.tasks or draft.api not in (None, Api.RESPONSES):
+            guessed = draft.path is None and _ran(draft) >= event.at - SAME_CALL_MS
+            if not draft.started or draft.run.tasks or not (guessed or draft.api in (None, Api.RESPONSES)):
                 continue
             chat_follows = event.family == "chat" and draft.running_family == "responses" and draft.run_count is None
             chat_was_first = event.family == "responses" and draft.running_family == "chat"
@@ -303,6 +319,7 @@ class _Binder(Ends):
         """A model was loaded or unloaded. Task ids start again with every load."""
         where = self.stretch.ranges(event.line, event.end_line)[0]
         self.found.loads.append(ModelLoad(event.at, event.loaded, event.model, event.reason, where))
+        self.loaded.clear()
         if event.loaded:
             self.tasks.forget()
 
@@ -311,6 +328,7 @@ class _Binder(Ends):
         for draft in self.recent:
             draft.run.closed = True
         self.hangups.clear()
+        self.loaded.clear()
         self.tasks.ending.clear()
         self.tasks.forget()
 
