@@ -244,7 +244,7 @@ class Ends(Course):
     def _is_for(self, task: EngineTask, left: Sequence[Draft], at: Millis) -> bool:
         """Whether a task that has just been done can only be that of a request whose client has left."""
         whose = [task.owner] if task.owner is not None else task.candidates
-        return all(draft in left for draft in whose) and at - task.notes[-1].at <= LINGER_MS
+        return bool(whose) and all(draft in left for draft in whose) and at - task.notes[-1].at <= LINGER_MS
 
     def _lingering(self, event: ev.Finished) -> bool:
         """The finish line of a request that an error or its client has ended before."""
