@@ -40,7 +40,7 @@ CLIENTS: tuple[type[Client], ...] = (
     V0StreamingScript,
 )
 HOUR_MS = 3_600_000
-UNSETTLED = {("given up", "mlx"), ("two models", "inprocess")}
+UNSETTLED = {("two models", "inprocess")}
 """Engines without ids: here one or two requests are still said to be what another one was."""
 SCENES = {
     "all protocols": Scene(),
@@ -61,6 +61,7 @@ SCENES = {
     "titles and embeddings": Scene(titles=True, embeddings=5),
     "rotation": Scene(rotate_bytes=20_000, tokens=True),
     "midnight": Scene(start_ms=START_MS + 14.5 * HOUR_MS - 20_000, rotate_bytes=60_000),
+    "engine lines that come late": Scene(lag_ms=30),
     "in haste": Scene(pause_ms=50, cancel_every=5),
     "a zone of quarters": Scene(offset_h=5.75),
 }

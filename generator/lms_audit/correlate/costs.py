@@ -183,11 +183,13 @@ class Costs:
             cost = costs[parts] = self.cost(draft, parts)
         return cost
 
-    def give(self, handed: Sequence[tuple[Draft, Parts]]) -> None:
-        """Gives several requests other parts."""
+    def give(self, handed: Sequence[tuple[Draft, Parts]]) -> dict[Draft, None]:
+        """Gives several requests other parts. Out: those whose costs it has changed, they among them."""
         give(handed)
-        for draft in (*(draft for draft, _ in handed), *self._touched(handed)):
+        changed = dict.fromkeys(draft for draft, _ in handed) | self._touched(handed)
+        for draft in changed:
             self._costs.pop(draft, None)
+        return changed
 
     def cost(self, draft: Draft, parts: Parts) -> float:
         """One request with these parts."""
@@ -414,7 +416,9 @@ def _slot(task: EngineTask, earlier: EngineTask | None, heir: EngineTask | None)
     known = (earlier.prompt_tokens or 0) + (earlier.eval_tokens or 0)
     total = UNLIKE if task.cache_tokens is not None and task.cache_tokens > 1.02 * known + 300 else 0.0
     if task.before is earlier:
-        return total - MISSING
+        # With much less in it than it has read, the slot was rather taken for a beginning two conversations share.
+        lost = task.cache_tokens is not None and task.cache_tokens < 0.9 * (earlier.prompt_tokens or 0)
+        return total + (3.0 if lost else -MISSING)
     taken = heir is not None and heir.start < task.start
     return total if taken else total + 6.0
 

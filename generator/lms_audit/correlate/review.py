@@ -81,10 +81,11 @@ class Review:
                 del waiting[draft]
                 continue
             _, circle, subset = best
-            self.costs.give(self._handed(circle, subset))
+            for one in self.costs.give(self._handed(circle, subset)):
+                if one in self.near:
+                    waiting.update(dict.fromkeys((one, *self.near[one])))
             for one in circle:
                 one.prove("the log as a whole")
-                waiting.update(dict.fromkeys((one, *self.near[one])))
                 del self._parts[one]
             moved = True
         return moved
