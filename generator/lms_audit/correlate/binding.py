@@ -21,7 +21,7 @@ from lms_audit.read.join import Stretch
 LATE_MS = 600_000
 """How long after its end a request may still get a prediction or a timing."""
 STALE_MS = 3_600_000
-"""A request without any line for so long is not in flight any more when another one comes."""
+"""A request without any line for so long is not in flight any more: when another one comes, or after such a silence."""
 
 Score = Callable[[Draft], float]
 
@@ -68,11 +68,15 @@ class Binding:
         if api is Api.OTHER:
             self.polls.append(draft)
         else:
-            self.recent = [old for old in self.recent if not self._over(old, at)]
+            self.forget_old(at)
             self.recent.append(draft)
             if draft.generates:
                 self._open.append(draft)
         return draft
+
+    def forget_old(self, now: Millis) -> None:
+        """Lets go of requests that get no line any more."""
+        self.recent = [old for old in self.recent if now - old.last_at <= LATE_MS or not self._over(old, now)]
 
     def _over(self, draft: Draft, now: Millis) -> bool:
         """Too old to get another line."""
@@ -118,16 +122,8 @@ class Binding:
         """Adds a line to the timeline and to the evidence. ``of``: number and stretch of a line that is not at hand."""
         number, stretch = of if of is not None else (self.number, self.stretch)
         ranges = stretch.ranges(event.line, event.end_line)
-        to.notes.append(Note((number, event.line), event.at, name, detail, ranges))
-        if isinstance(to, Draft):
-            heirs = [to]
-        elif isinstance(to, Run):
-            heirs = [to.draft]
-        elif isinstance(to, End | Hangup):
-            heirs = []
-        else:
-            heirs = [to.run.draft] if to.run is not None else to.candidates if isinstance(to, EngineTask) else []
-        for draft in heirs:
+        to.bear(Note((number, event.line), event.at, name, detail, ranges))
+        for draft in to.bearers:
             draft.last_at = max(draft.last_at, event.at)
 
     # -- choosing

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lms_audit.correlate.drafts import Draft
-from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.engine_task import EngineTask, worker
 from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
 from lms_audit.correlate.sizes import Sizes
 from lms_audit.model import Api, Millis
@@ -62,8 +62,7 @@ class Parts(NamedTuple):
     @property
     def task(self) -> EngineTask | None:
         """The engine task that did the work."""
-        timed = [task for task in self.tasks if task.timed]
-        return timed[-1] if timed else self.tasks[-1] if self.tasks else None
+        return worker(self.tasks)
 
     @property
     def answer(self) -> ev.Answer | None:
@@ -98,7 +97,16 @@ class Costs:
         self.blocks = any(task.block for draft in drafts for task in draft.run.tasks)
         self.streams = {draft.api for draft in drafts if draft.run.stream is not None}
         """Protocols whose packets are in the log."""
-        self._costs: dict[tuple[Any, ...], float] = {}
+        self._costs: dict[Draft, dict[Parts, float]] = {}
+        self._followers: dict[Draft, list[Draft]] = {}
+        """Who goes on where each ends, be it the only one or not: what it has matters to them."""
+        self._readers: dict[EngineTask, list[Draft]] = {}
+        """And who goes on where an engine task has read the beginning."""
+        for draft in drafts:
+            if (before := self.before.get(draft)) is not None:
+                self._followers.setdefault(before, []).append(draft)
+            elif (earlier := sizes.earlier(draft)) is not None:
+                self._readers.setdefault(earlier, []).append(draft)
         self.heirs = {id(task.before): task for draft in drafts for task in draft.run.tasks if task.before is not None}
 
     def _conversations(self, drafts: Iterable[Draft]) -> None:
@@ -111,7 +119,7 @@ class Costs:
                 self.next.setdefault(earlier[-1], draft)
                 self.before[draft] = earlier[-1]
             ended.setdefault(draft.prompt.node, []).append(draft)
-            if draft.api is Api.MESSAGES:
+            if draft.api is Api.MESSAGES and draft.prompt.count > 1:
                 ended.setdefault(-self.sizes.tree.parent(draft.prompt.node), []).append(draft)
 
     # -- sums
@@ -121,7 +129,7 @@ class Costs:
         news = not self.closing and any(draft.run.hung_up for draft in drafts)
         if news:
             self.closing = True
-            self.forget()
+            self._costs.clear()
         return news
 
     def change(self, draft: Draft, now: Parts, then: Parts) -> float:
@@ -133,22 +141,53 @@ class Costs:
         task = draft.run.task
         return task is not None and self._task(draft, task) > IN_APP + MISSING
 
-    def order(self, handed: Sequence[tuple[Draft, Parts]]) -> float:
-        """What it costs beyond that to give several requests other parts: they may be out of order then."""
+    def price(self, handed: Sequence[tuple[Draft, Parts]]) -> float:
+        """What it costs to give several requests other parts, all told.
+
+        They may be out of order then, and requests that go on where they end may fit better or worse.
+        """
+        now = [(draft, Parts.of(draft)) for draft, _ in handed]
         total = 0.0
         for (one, mine), (other, theirs) in combinations(handed, 2):
-            total += _order(one, mine, other, theirs) - _order(one, Parts.of(one), other, Parts.of(other))
+            total += _order(one, mine, other, theirs)
+        for (one, mine), (other, theirs) in combinations(now, 2):
+            total -= _order(one, mine, other, theirs)
+        touched = (
+            self._touched(now) if any(a.tasks != b.tasks for (_, a), (_, b) in zip(now, handed, strict=True)) else {}
+        )
+        for draft, parts in handed:
+            if draft not in touched:
+                total += self.change(draft, Parts.of(draft), parts)
+        if touched:
+            total -= sum(self._known(draft, Parts.of(draft)) for draft in touched)
+            give(handed)
+            total += sum(self.cost(draft, Parts.of(draft)) for draft in touched)
+            give(now)
         return total
 
-    def _known(self, draft: Draft, parts: Parts) -> float:
-        key = (draft, *parts)
-        if key not in self._costs:
-            self._costs[key] = self.cost(draft, parts)
-        return self._costs[key]
+    def _touched(self, given: Iterable[tuple[Draft, Parts]]) -> dict[Draft, None]:
+        """Requests that fit better or worse if the engine tasks of some are others."""
+        found: dict[Draft, None] = {}
+        for draft, parts in given:
+            found.update(dict.fromkeys(self._followers.get(draft, ())))
+            for task in parts.tasks:
+                found.update(dict.fromkeys(self._readers.get(task, ())))
+        return found
 
-    def forget(self) -> None:
-        """Something has changed: what a request costs also depends on what others have."""
-        self._costs.clear()
+    def _known(self, draft: Draft, parts: Parts) -> float:
+        costs = self._costs.get(draft)
+        if costs is None:
+            costs = self._costs[draft] = {}
+        cost = costs.get(parts)
+        if cost is None:
+            cost = costs[parts] = self.cost(draft, parts)
+        return cost
+
+    def give(self, handed: Sequence[tuple[Draft, Parts]]) -> None:
+        """Gives several requests other parts."""
+        give(handed)
+        for draft in (*(draft for draft, _ in handed), *self._touched(handed)):
+            self._costs.pop(draft, None)
 
     def cost(self, draft: Draft, parts: Parts) -> float:
         """One request with these parts."""
@@ -193,8 +232,8 @@ class Costs:
 
     def _earlier(self, draft: Draft) -> EngineTask | None:
         before = self.before.get(draft)
-        if before is not None and before.task is not None and before.task.prompt_tokens is not None:
-            return before.task
+        if before is not None and (task := before.task) is not None and task.prompt_tokens is not None:
+            return task
         return self.sizes.earlier(draft)
 
     def _no_task(self, draft: Draft, parts: Parts) -> float:
@@ -227,10 +266,12 @@ class Costs:
         if not end.whole and draft.api is not None and (end.family == "messages") is not messages:
             return IMPOSSIBLE
         total = shape(draft, end.answer) if end.answer is not None else 0.0
+        if draft.untold and not end.whole:
+            total += MISSING
         if draft.path is not None and not draft.started and not draft.old:
             total += WRONG
-        if end.answer is not None and end.answer.created is not None:
-            total += WRONG if created_off(draft, end.answer.created) > 1 else 0.0
+        if end.answer is not None:
+            total += WRONG if created_off(draft, end.answer) > 1 else 0.0
         after = self.next.get(draft)
         if after is not None and end.place > after.place:
             total += WRONG if end.at - after.first_at >= SECOND else 6.0
@@ -295,17 +336,28 @@ class Costs:
 
     # -- what can be seen
 
-    def seen(self, handed: Iterable[tuple[Draft, Parts]]) -> bool:
+    def seen(self, handed: Sequence[tuple[Draft, Parts]]) -> bool:
         """Whether requests with these parts would be said to be other than they are now."""
-        return any(_seen(draft, Parts.of(draft), parts) for draft, parts in handed if not isinstance(draft, Nobody))
+        requests = [(draft, parts) for draft, parts in handed if not isinstance(draft, Nobody)]
+        now = [(draft, Parts.of(draft)) for draft, _ in handed]
+        if any(_other(Parts.of(draft), parts) for draft, parts in requests):
+            return True
+        before = [(draft.status(), draft.run.ended_at) for draft, _ in requests]
+        give(handed)
+        after = [(draft.status(), draft.run.ended_at) for draft, _ in requests]
+        give(now)
+        return any(
+            a[0] is not b[0] or abs((a[1] or 0) - (b[1] or 0)) >= SECOND for a, b in zip(before, after, strict=True)
+        )
 
 
-def created_off(draft: Draft, created: int) -> int:
+def created_off(draft: Draft, answer: ev.Answer) -> int:
     """Seconds between a request's start and the one an answer says it was created in, whatever the zone.
 
     Zones are whole quarters of an hour apart, and no clock change is shorter, so that only the rest need be compared.
     """
-    if draft.api is Api.LMSTUDIO_V0:  # there it is the second of the end
+    created = answer.created
+    if created is None or draft.api is Api.LMSTUDIO_V0 or _timed(answer):  # there it is the second of the end
         return 0
     # The line at the start, or, where a model had to be loaded first, the request line.
     starts = {at // 1000 for at in (draft.running_at, draft.received_at, draft.first_at) if at is not None}
@@ -335,22 +387,24 @@ def shape(draft: Draft, answer: ev.Answer) -> float:
     apis = SHAPES.get(answer.object or "")
     if apis is not None and draft.api not in apis:
         return WRONG
-    stats = answer.stats is not None and answer.stats.generation_ms is not None  # only /api/v0 tells times
-    return UNLIKE if apis is not None and stats is not (draft.api is Api.LMSTUDIO_V0) else 0.0
+    return UNLIKE if apis is not None and _timed(answer) is not (draft.api is Api.LMSTUDIO_V0) else 0.0
 
 
-def _seen(draft: Draft, now: Parts, then: Parts) -> bool:
+def give(handed: Iterable[tuple[Draft, Parts]]) -> None:
+    """Gives several requests other parts."""
+    for draft, parts in handed:
+        parts.give(draft)
+
+
+def _timed(answer: ev.Answer) -> bool:
+    """Whether it tells times: only those of /api/v0 do."""
+    return answer.stats is not None and answer.stats.generation_ms is not None
+
+
+def _other(now: Parts, then: Parts) -> bool:
     if now.task is not then.task or now.stream is not then.stream:
         return True
-    if now.end is not then.end and (now.end is None or then.end is None or now.end.whole):
-        return True
-    before = draft.status(), draft.run.ended_at
-    then.give(draft)
-    after = draft.status(), draft.run.ended_at
-    now.give(draft)
-    if before[0] is not after[0]:
-        return True
-    return abs((before[1] or 0) - (after[1] or 0)) >= SECOND
+    return now.end is not then.end and (now.end is None or then.end is None or now.end.whole)
 
 
 def _slot(task: EngineTask, earlier: EngineTask | None, heir: EngineTask | None) -> float:

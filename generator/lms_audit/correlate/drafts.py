@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lms_audit.correlate.engine_task import EngineTask, Note
+from lms_audit.correlate.engine_task import EngineTask, Note, worker
 from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
 from lms_audit.model import Api, LineRange, Millis, Prompt, Status, TimelineEvent
 from lms_audit.read.events import Answer, Summary
@@ -79,6 +79,11 @@ class Run:
         self.closed = False
         """Nothing more is expected, save late lines."""
         self.notes: list[Note] = []
+        self.bearers = (draft,)
+
+    def bear(self, note: Note) -> None:
+        """Keeps a line that is of no part."""
+        self.notes.append(note)
 
     @property
     def tag(self) -> str | None:
@@ -134,9 +139,8 @@ class Run:
 
     @property
     def task(self) -> EngineTask | None:
-        """The engine task that did the work: the last one with a timing, else the last."""
-        timed = [task for task in self.tasks if task.timed]
-        return timed[-1] if timed else self.tasks[-1] if self.tasks else None
+        """The engine task that did the work."""
+        return worker(self.tasks)
 
     @property
     def told_tokens(self) -> int | None:
@@ -189,6 +193,8 @@ class Draft:
         self.streaming_at: Millis | None = None
         self.model_tag: str | None = None
         """Model tag of its own running line."""
+        self.waited = False
+        """It has no request line, and may have waited for its model to be loaded before it started."""
         self.embedded = False
         self.listed = False
         self.doubtful = False
@@ -204,6 +210,11 @@ class Draft:
         """Its engine task may have been for a chat in the application itself."""
         self.notes: list[Note] = []
         self.last_at = at
+        self.bearers = (self,)
+
+    def bear(self, note: Note) -> None:
+        """Keeps a line that is its own, whatever else may turn out to be another's."""
+        self.notes.append(note)
 
     # -- what it is waiting for
 
@@ -232,6 +243,11 @@ class Draft:
         """An execution line has come, or what only one at work can write."""
         written = self.run.has_packets or self.run.accumulated is not None
         return written or self.running_at is not None or self.streaming_at is not None
+
+    @property
+    def untold(self) -> bool:
+        """Started, and no line says that its answer is streamed, nor that it is not."""
+        return self.stream is None and self.running_at is not None and self.streaming_at is None
 
     @property
     def in_flight(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lms_audit.correlate.binding import tagged
-from lms_audit.correlate.costs import Costs, created_off, shape
+from lms_audit.correlate.costs import Costs, Nobody, created_off, shape
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
@@ -178,6 +178,8 @@ class Ends(Course):
         among = [draft for draft in working if draft.api in apis or draft.api is None]
         if event.family is None:
             among = among or working
+        # Without a request line only the line that says so tells that an answer is streamed.
+        among = [draft for draft in among if not draft.untold] or among
         stream = self._stream_before()
         if stream is not None and stream.run is not None and stream.run.draft in among:
             return stream.run.draft
@@ -272,13 +274,16 @@ class Ends(Course):
     def review(self) -> None:
         """The end of the log: all that overlaps is looked at once more."""
         costs = Costs(self.found.drafts, self.tasks.sizes, closing=self.closes > 0)
+        nobodies = [Nobody(tasks=(task,)) for task in self.tasks.nobodys]
+        nobodies += [Nobody(hangup=hangup) for hangup in self.left if hangup.owner is None]
         for _ in range(REVIEWS):  # what is handed round may bring others together
-            review = Review(self.found.drafts, self.tasks.nobodys, self.left, costs)
+            review = Review(self.found.drafts, nobodies, self.left, costs)
+            nobodies = review.nobodies
             moved = review.settle()
             if not (costs.learn_closing(self.found.drafts) or moved):
                 break
         review.mark()
-        self.found.unbound_tasks += sum(task.owner is None for task in self.tasks.nobodys)
+        self.found.unbound_tasks = sum(len(nobody.run.tasks) for nobody in nobodies)
 
     # -- predictions
 
@@ -347,9 +352,8 @@ class Ends(Course):
         if answer is None:
             return 0.0
         value = -shape(draft, answer)
-        if answer.created is not None:
-            off = created_off(draft, answer.created)
-            value -= (0.0, 5.0)[off] if off <= 1 else 30.0
+        off = created_off(draft, answer)
+        value -= (0.0, 5.0)[off] if off <= 1 else 30.0
         usage, task = answer.usage, draft.task
         if task is None:
             return value + self.tasks.fit_usage(usage, draft)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from lms_audit.model import LineRange, Millis
@@ -20,6 +21,10 @@ class Note(NamedTuple):
     name: str
     detail: str
     ranges: tuple[LineRange, ...]
+
+
+DONE = {"engine release": 1, "engine cancel": 1, "engine timing": 2, "engine assigned": 3}
+"""Lines that show a task to be done, and how surely."""
 
 
 class EngineTask:
@@ -66,6 +71,25 @@ class EngineTask:
         self.unclear = False
         """It is one of several requests', and nothing tells whose."""
         self.notes: list[Note] = []
+        self.last: Note | None = None
+        """The line that shows it to be done: of equally sure ones the first, but the last of a timing in parts."""
+        self.timing: tuple[int, int] | None = None
+        """Stretch and line of its timing."""
+
+    @property
+    def bearers(self) -> Sequence[Draft]:
+        """Requests its lines may be of."""
+        return self.candidates if self.run is None else (self.run.draft,)
+
+    def bear(self, note: Note) -> None:
+        """Keeps a line of it."""
+        self.notes.append(note)
+        sure, timing = DONE.get(note.name, 0), note.name == "engine timing"
+        told = DONE[self.last.name] if self.last is not None else 0
+        if sure > told or (timing and sure == told):
+            self.last = note
+        if timing and self.timing is None:
+            self.timing = note.place
 
     def add(self, timing: ev.Timing) -> None:
         """Takes over what a timing block says; a block may come in two parts."""
@@ -134,22 +158,8 @@ class EngineTask:
         return self.notes[0].place
 
     @property
-    def timing(self) -> tuple[int, int] | None:
-        """Stretch and line of its timing."""
-        return next((note.place for note in self.notes if note.name == "engine timing"), None)
-
-    @property
-    def last(self) -> Note | None:
-        """The line that shows it to be done."""
-        for names in (("engine assigned",), ("engine timing",), ("engine cancel", "engine release")):
-            found = [note for note in self.notes if note.name in names]
-            if found:
-                return found[-1] if names[0] == "engine timing" else found[0]
-        return None
-
-    @property
     def done(self) -> tuple[int, int] | None:
-        """Stretch and line of that line."""
+        """Stretch and line of the line that shows it to be done."""
         return self.last.place if self.last is not None else None
 
     @property
@@ -181,3 +191,11 @@ class EngineTask:
     def whole(self) -> bool:
         """Its timing has been printed in full."""
         return self.eval_ms is not None and self.prompt_ms is not None
+
+
+def worker(tasks: Sequence[EngineTask]) -> EngineTask | None:
+    """The one of a request's tasks that did the work: the last one with a timing, else the last."""
+    for task in reversed(tasks):
+        if task.timed:
+            return task
+    return tasks[-1] if tasks else None

@@ -38,8 +38,8 @@ class Engines(Binding):
         if event.step == "cancel":
             self._cancelled(event)
             return
-        task = self.tasks.find(event)
-        if task is None or event.step == "launch":
+        task = self.tasks.find(event) if event.step != "launch" else None
+        if task is None:
             if event.step in ("release", "assigned", "cache"):
                 return  # the log starts behind its launch
             task = self.tasks.start(event, self._ready(event.tag))

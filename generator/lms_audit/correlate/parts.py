@@ -6,6 +6,7 @@ may change while more of the log is read. (The fourth part, ``EngineTask``, has 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lms_audit.correlate.engine_task import Note
@@ -32,6 +33,15 @@ class PacketStream:
         """Requests it may belong to."""
         self.notes: list[Note] = []
         self._answer: ev.Answer | None = None
+
+    @property
+    def bearers(self) -> Sequence[Draft]:
+        """The request its lines are of."""
+        return () if self.run is None else (self.run.draft,)
+
+    def bear(self, note: Note) -> None:
+        """Keeps a line of it."""
+        self.notes.append(note)
 
     @property
     def start(self) -> Place:
@@ -73,12 +83,26 @@ class PacketStream:
         return self._answer
 
 
-class End:
+class _Moment:
+    """A part whose lines all stand at one place, and need not keep its request alive."""
+
+    bearers: Sequence[Draft] = ()
+
+    def __init__(self, at: Millis, place: Place) -> None:
+        self.at = at
+        self.place = self.start = place
+        self.notes: list[Note] = []
+
+    def bear(self, note: Note) -> None:
+        """Keeps a line of it."""
+        self.notes.append(note)
+
+
+class End(_Moment):
     """The line that ends a request: that its stream is finished, or its whole answer."""
 
     def __init__(self, event: ev.Event, place: Place, answer: ev.Answer | None = None, *, whole: bool = False) -> None:
-        self.at = event.at
-        self.place = self.start = place
+        super().__init__(event.at, place)
         self.whole = whole
         """It is the whole answer, a prediction."""
         self.answer = answer
@@ -87,23 +111,20 @@ class End:
         self.calls_line: str | None = None
         """The line of tool calls before a prediction."""
         self.redacted = False
-        self.notes: list[Note] = []
 
 
-class Hangup:
+class Hangup(_Moment):
     """A client has closed its connection; the line names nobody."""
 
     def __init__(self, event: ev.Disconnected | ev.Task, place: Place, drafts: list[Draft], *, weak: bool) -> None:
+        super().__init__(event.at, place)
         self.event = event
-        self.at = event.at
-        self.place = self.start = place
         self.drafts = drafts
         """Requests in flight that it may have cut off."""
         self.weak = weak
         """A request had just ended, and its client may have closed the connection, as clients do."""
         self.owner: Draft | None = None
         """Whose client it was, where that is known or the likeliest."""
-        self.notes: list[Note] = []
 
     def after(self, end: End | None) -> bool:
         """It came after the end of its request, and cut nothing off."""

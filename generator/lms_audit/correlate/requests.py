@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from lms_audit.correlate.binding import Gathered, tagged
+from lms_audit.correlate.binding import STALE_MS, Gathered, tagged
 from lms_audit.correlate.drafts import FAMILIES, FAMILY_API, Draft, api_of
 from lms_audit.correlate.ends import Ends
 from lms_audit.correlate.parts import End
@@ -38,14 +38,19 @@ def gather(stretches: Iterable[Stretch]) -> Gathered:
     whole = [stretch for stretch in stretches if stretch.events]
     for number, stretch in enumerate(whole):
         binder.foresee(number, stretch)
+    following = _firsts(whole)
     for number, stretch in enumerate(whole):
-        binder.take(number, stretch, _next(whole[number + 1 :]))
+        binder.take(number, stretch, following[number + 1])
     return binder.finish()
 
 
-def _next(later: Sequence[Stretch]) -> ev.AnyEvent | None:
-    """The first event behind a stretch."""
-    return next((event for stretch in later for event in stretch.events if event.line > stretch.skip_until), None)
+def _firsts(stretches: Sequence[Stretch]) -> list[ev.AnyEvent | None]:
+    """The first event of each stretch, or behind it where it has none of its own; none behind the last."""
+    found: list[ev.AnyEvent | None] = [None]
+    for stretch in reversed(stretches):
+        own = (event for event in stretch.events if event.line > stretch.skip_until)
+        found.append(next(own, found[-1]))
+    return found[::-1]
 
 
 class _Binder(Ends):
@@ -55,6 +60,12 @@ class _Binder(Ends):
         super().__init__()
         self.following: ev.AnyEvent | None = None
         """The event behind the one at hand."""
+        self.at: Millis = 0
+        """When the line before was written."""
+        self.loaded: dict[str | None, Millis] = {}
+        """When the first request of each model started since it may have been loaded."""
+        self.used: dict[str | None, Millis] = {}
+        """And the last one."""
         self.handlers: dict[type, Callable[..., None]] = {
             ev.Running: self.running,
             ev.Streaming: self.streaming,
@@ -87,17 +98,20 @@ class _Binder(Ends):
         """Takes in one stretch; the bodies in it refer to one another by ordinal. ``after``: the event behind it."""
         nodes: list[int] = []
         self.number, self.stretch = number, stretch
-        for place, event in enumerate(stretch.events):
+        for event, behind in zip(stretch.events, (*stretch.events[1:], None), strict=True):
             node = 0
             if isinstance(event, ev.RequestReceived) and event.body is not None:
                 node = self._node(event.body, nodes)
             if event.line <= stretch.skip_until:
                 continue
-            self.line, self.following = event.line, next(iter(stretch.events[place + 1 :]), None)
+            self.line, self.following = event.line, behind
+            if event.at - self.at > STALE_MS:
+                self.forget_old(event.at)
+            self.at = event.at
             if isinstance(event, ev.RequestReceived):
                 self.request(event, node)
             elif isinstance(event, ev.Failed) and event.unprefixed:
-                self.failed(_timed(event, next(iter(stretch.events[place + 1 :]), after)))
+                self.failed(_timed(event, behind or after))
             else:
                 self.handlers[type(event)](event)
             if not isinstance(event, ev.Running | ev.Streaming):
@@ -178,11 +192,16 @@ class _Binder(Ends):
 
     def running(self, event: ev.Running) -> None:
         """Execution starts."""
+        idle = event.at - self.used.get(event.tag, event.at) > STALE_MS
+        if idle or event.tag not in self.loaded:
+            self.loaded[event.tag] = event.at
+        self.used[event.tag] = event.at
         draft = self._runner(event)
         if draft is None:
             draft = self.new(event.at, FAMILY_API[event.family])
             draft.received_at = event.at
             draft.prove("no request line")
+            draft.waited = event.at - self.loaded[event.tag] <= SAME_CALL_MS
         if draft.running_at is None:
             draft.running_at = event.at
             draft.started_place = (self.number, event.line)
@@ -191,6 +210,7 @@ class _Binder(Ends):
         self.started = draft
         if event.family == "responses":
             draft.running_family = "responses"
+            draft.api = Api.RESPONSES if draft.path is None else draft.api
             draft.stream = event.stream if event.stream is not None else draft.stream
         else:
             draft.run_count = event.messages
@@ -235,7 +255,8 @@ class _Binder(Ends):
         """/v1/responses logs a line of its own and one for the chat that answers it."""
         found = None
         for draft in tagged(self.in_flight(), event.tag):
-            if not draft.started or draft.run.tasks or draft.api not in (None, Api.RESPONSES):
+            guessed = draft.path is None and _ran(draft) >= event.at - SAME_CALL_MS
+            if not draft.started or draft.run.tasks or not (guessed or draft.api in (None, Api.RESPONSES)):
                 continue
             chat_follows = event.family == "chat" and draft.running_family == "responses" and draft.run_count is None
             chat_was_first = event.family == "responses" and draft.running_family == "chat"
@@ -298,6 +319,7 @@ class _Binder(Ends):
         """A model was loaded or unloaded. Task ids start again with every load."""
         where = self.stretch.ranges(event.line, event.end_line)[0]
         self.found.loads.append(ModelLoad(event.at, event.loaded, event.model, event.reason, where))
+        self.loaded.clear()
         if event.loaded:
             self.tasks.forget()
 
@@ -306,6 +328,7 @@ class _Binder(Ends):
         for draft in self.recent:
             draft.run.closed = True
         self.hangups.clear()
+        self.loaded.clear()
         self.tasks.ending.clear()
         self.tasks.forget()
 

@@ -32,7 +32,7 @@ LONGER_MS = 30_000
 """So much longer than it seems a request may have been at work."""
 SLACK = 2.0
 """What a round may cost on the way, beyond what it may cost in the end. (Whoever begins it, it comes out the same, and
-one of them can begin it without ever spending more than it costs in the end; but for what ``Costs.order`` adds.)"""
+one of them can begin it without ever spending more than it costs in the end; but for what ``Costs.price`` adds.)"""
 ROUNDS = 20
 """For each request, on average, rounds are made at most."""
 
@@ -48,7 +48,7 @@ class Review:
     """One look at all requests of a log."""
 
     def __init__(
-        self, drafts: Sequence[Draft], tasks: Sequence[EngineTask], hangups: Sequence[Hangup], costs: Costs
+        self, drafts: Sequence[Draft], nobodies: Sequence[Nobody], hangups: Sequence[Hangup], costs: Costs
     ) -> None:
         self.costs = costs
         self.near: dict[Draft, list[Draft]] = {}
@@ -57,10 +57,10 @@ class Review:
         self.open: dict[Draft, list[Round]] = {}
         """Rounds that begin with a request and would cost little."""
         self._parts: dict[Draft, Parts] = {}
-        nobodies = [Nobody(tasks=(task,)) for task in tasks]
-        nobodies += [Nobody(hangup=hangup) for hangup in hangups if hangup.owner is None]
         pairs = list(_pairs([*drafts, *nobodies], hangups, costs.next))
-        pairs += [(draft, Nobody()) for draft in drafts if costs.hardly_its(draft)]
+        new = [(draft, Nobody()) for draft in drafts if costs.hardly_its(draft)]
+        pairs += new
+        self.nobodies = [*nobodies, *(nobody for _, nobody in new)]
         for one, other in pairs:
             self.near.setdefault(one, []).append(other)
             self.near.setdefault(other, []).append(one)
@@ -81,12 +81,11 @@ class Review:
                 del waiting[draft]
                 continue
             _, circle, subset = best
-            for one, parts in self._handed(circle, subset):
-                parts.give(one)
+            self.costs.give(self._handed(circle, subset))
+            for one in circle:
                 one.prove("the log as a whole")
                 waiting.update(dict.fromkeys((one, *self.near[one])))
-            self._parts.clear()
-            self.costs.forget()
+                del self._parts[one]
             moved = True
         return moved
 
@@ -120,7 +119,7 @@ class Review:
                     if price > SURE + SLACK:
                         continue
                     if taker is start:
-                        price += self.costs.order(self._handed(circle, subset))
+                        price = self.costs.price(self._handed(circle, subset))
                         if price < SURE:
                             yield price, circle, subset
                     elif taker not in passed and (taker not in circles or price < circles[taker][0]):

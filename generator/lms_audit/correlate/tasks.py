@@ -7,7 +7,9 @@ cached, the order of launch, and the line that ends it.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from lms_audit.correlate.engine_task import EngineTask
@@ -52,6 +54,8 @@ class Tasks:
         self._slots: dict[tuple[int, str | None, int], EngineTask] = {}
         self._starts: list[tuple[Millis, Millis]] = [(0, 0)]
         """When each engine was started: after the first, before the second. Engine 0 tells no uptime."""
+        self._guesses: list[tuple[Millis, int]] = []
+        """The engines in the order in which they were started, as their first lines tell it."""
         self._tags: dict[int, str] = {}
         """Engine -> the model it runs, where that is known."""
         self._nameless = 0
@@ -68,17 +72,23 @@ class Tasks:
         if event.slot is None or event.task is None:
             return None
         near = self._engines(event)
-        engines = [number for number in range(len(self._starts)) if number not in near] if event.engine_start else []
-        # Engines that were started in the same second are hard to tell apart; the numbers then decide.
-        for among in (near, engines):
-            known = [task for engine in among for task in self._live.get((engine, event.slot, event.task), [])]
-            fitting = [task for task in known if task.fits(event)]
-            if fitting and isinstance(event, ev.Task) and event.step == "release" and event.tokens is not None:
-                reached = event.tokens
-                return max(fitting, key=lambda task: ((task.prompt_tokens or 0) <= reached, task.prompt_tokens or 0))
-            if fitting:
-                return fitting[-1 if isinstance(event, ev.Task) and event.step in ("prompt", "cache") else 0]
-        return next((task for engine in near for task in self._live.get((engine, event.slot, event.task), [])), None)
+        known = self._with_ids(near, event.slot, event.task)
+        fitting = [task for task in known if task.fits(event)]
+        if not fitting and event.engine_start:
+            # Engines that were started in the same second are hard to tell apart; the numbers then decide.
+            others = [number for number in range(len(self._starts)) if number not in near]
+            fitting = [task for task in self._with_ids(others, event.slot, event.task) if task.fits(event)]
+        if not fitting:
+            return known[0] if known else None
+        if len(fitting) == 1 or isinstance(event, ev.Timing):
+            return fitting[0]
+        if event.step == "release" and event.tokens is not None:
+            reached = event.tokens
+            return max(fitting, key=lambda task: ((task.prompt_tokens or 0) <= reached, task.prompt_tokens or 0))
+        return fitting[-1 if event.step in ("prompt", "cache") else 0]
+
+    def _with_ids(self, engines: Iterable[int], slot: int, task: int) -> list[EngineTask]:
+        return [known for engine in engines for known in self._live.get((engine, slot, task), ())]
 
     def by_id(self, event: ev.Task | ev.Failed, number: int) -> list[EngineTask]:
         """Tasks with an id, for lines that name no slot. Those not yet released come first."""
@@ -197,18 +207,25 @@ class Tasks:
         if event.engine_start is None:
             return [0]
         low, high = event.engine_start, event.engine_start + 1000
-        near = [
-            number
-            for number, (first, last) in enumerate(self._starts)
-            if number and low - SLACK_MS <= last and first <= high + SLACK_MS
-        ]
+        begin = bisect_left(self._guesses, (low - 1000 - SLACK_MS, 0))
+        near = []
+        for guess, number in islice(self._guesses, begin, None):
+            if guess > high + SLACK_MS:
+                break
+            first, last = self._starts[number]
+            if low - SLACK_MS <= last and first <= high + SLACK_MS:
+                near.append(number)
         if not near:
+            insort(self._guesses, (low, len(self._starts)))
+            near.append(len(self._starts))
             self._starts.append((low, high))
-            return [len(self._starts) - 1]
-        if len(near) == 1:
+        elif len(near) == 1:
             first, last = self._starts[near[0]]
             if max(first, low) <= min(last, high):
                 self._starts[near[0]] = max(first, low), min(last, high)
+        if len(near) == 1:
+            return near
+        near.sort()
         return sorted(near, key=lambda number: abs(sum(self._starts[number]) - low - high))
 
     # -- whose task it is

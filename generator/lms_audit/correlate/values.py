@@ -185,7 +185,7 @@ def _times(values: _Values, draft: Draft, answer: Answer | None) -> None:
     stats = answer.stats if answer is not None and answer.stats is not None else Stats()
     engine, summary = None if draft.rivalled else draft.task, draft.run.summary
     end = draft.run.ended_at
-    start = draft.received_at
+    start = draft.received_at if not draft.waited else None
     progress = _progress(draft)
     values.take(
         "prompt_ms", (engine.prompt_ms if engine is not None else None, Source.ENGINE), (progress, Source.CLOCK)
