@@ -21,6 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) ..."
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,cluster]'
+	@$(VENV)/bin/python -m compileall -q generator  # an editable install does not, and the first run would
 	@touch $@
 
 clean:

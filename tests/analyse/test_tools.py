@@ -92,6 +92,9 @@ def test_paths_of_a_call() -> None:
     assert paths_of(ToolKind.READ, "{broken", None) == ()
 
 
+SAYS_SO = "says that it failed"
+
+
 @pytest.mark.parametrize(
     ("command", "text", "outcome", "reason", "code"),
     [
@@ -124,6 +127,17 @@ def test_paths_of_a_call() -> None:
         ),
         ("cat log.txt", "Traceback (most recent call last):\nValueError: x", Outcome.OK, "", None),
         ("git push", "error: failed to push some refs", Outcome.FAILED, "error message", None),
+        ("uv run pytest -q", "\x1b[31m2 failed\x1b[0m, 3 passed in 0.31s\n", Outcome.FAILED, SAYS_SO, None),
+        ("pytest | tail -2", "FAILED a.py\n=== 3 passed, 1 error in 2.1s ===", Outcome.FAILED, SAYS_SO, None),
+        ("pytest", "5 passed in 0.31s", Outcome.OK, "", None),
+        ("pytest", "2 xfailed, 3 passed in 0.31s", Outcome.OK, "", None),
+        ("cat notes", "2 failed, 3 passed in 0.31s", Outcome.OK, "", None),
+        ("cargo test", "test result: FAILED. 3 passed; 1 failed; 0 ignored\n", Outcome.FAILED, SAYS_SO, None),
+        ("go test ./...", "--- FAIL: TestTide\nFAIL\texample.org/tide\t0.01s\nFAIL\n", Outcome.FAILED, SAYS_SO, None),
+        ("npm test", "Tests:       1 failed, 4 passed, 5 total\n", Outcome.FAILED, SAYS_SO, None),
+        ("npm run build", "npm error code ELIFECYCLE\nnpm error errno 1", Outcome.FAILED, SAYS_SO, None),
+        ("make all", "make: *** [Makefile:12: all] Error 2", Outcome.FAILED, SAYS_SO, None),
+        ("mypy src", "Found 3 errors in 1 file (checked 20 source files)", Outcome.FAILED, SAYS_SO, None),
         ("ls", "a b c", Outcome.OK, "", None),
         ("ls", "", Outcome.OK, "", None),
     ],

@@ -99,7 +99,7 @@ def test_reading_on_at_any_byte_equals_reading_at_once(tmp_path: Path) -> None:
 
 
 def test_a_timing_block_in_two_records_keeps_its_task_when_read_on_between_them(tmp_path: Path) -> None:
-    head, rows = timing(5, 1, 7, split=True)
+    head, rows = timing(5, 3, 7, split=True)
     start = b"".join(streamed(0, 1, task=7, packets=False, chat="")[:6])
     end = record(6, "Finished streaming response")
     stepped, items = in_steps(tmp_path / "log", start + head + rows + end, len(start + head + rows))

@@ -190,7 +190,7 @@ def test_a_bar_of_a_chart_leads_to_its_request(session: Watched) -> None:
 def test_phases_are_the_contents_and_begin_with_what_a_person_asked(session: Watched) -> None:
     page = session.page
     entries = page.locator(".phases li")
-    assert entries.locator("small").all_inner_texts() == ["9 requests, 18 calls", "3 requests, 3 calls"]
+    assert entries.locator("small").all_inner_texts() == ["9 requests, 18 calls, 1 failed", "3 requests, 3 calls"]
     link = entries.nth(1).locator("a")
     link.click()
     phase = page.locator(".phase:target")

@@ -64,6 +64,24 @@ _SAYS_NO = frozenset(["grep", "egrep", "fgrep", "rg", "diff", "cmp", "test", "["
 _PRINTS = frozenset(
     ["cat", "head", "tail", "less", "more", "grep", "rg", "sed", "awk", "git", "journalctl", "tac", "nl", "bat"]
 )
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_SUMMARIES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    # ==== 2 failed, 3 passed in 0.31s ====
+    ("pytest", re.compile(r"^=*\s*(?:\d+ \w+, )*[1-9]\d* (?:failed|errors?)\b[^\n]* in [\d.]+s", re.MULTILINE)),
+    # test result: FAILED. 3 passed; 1 failed; 0 ignored
+    ("cargo", re.compile(r"^test result: FAILED\.|^error: could not compile", re.MULTILINE)),
+    # FAIL    example.org/tide/clock  0.01s
+    ("go", re.compile(r"^FAIL(?:\t|$)", re.MULTILINE)),
+    # Tests:       1 failed, 4 passed, 5 total
+    ("test", re.compile(r"^\s*Tests:?\s+[1-9]\d* failed\b", re.MULTILINE)),
+    # npm ERR! code ELIFECYCLE
+    ("npm", re.compile(r"^npm (?:ERR!|error) code ", re.MULTILINE)),
+    # make: *** [Makefile:12: test] Error 2
+    ("make", re.compile(r"^make(?:\[\d+\])?: \*\*\* .*\bError \d+", re.MULTILINE)),
+    # Found 3 errors in 1 file (checked 20 source files)
+    ("mypy", re.compile(r"^Found [1-9]\d* errors? in ", re.MULTILINE)),
+)
+"""A word of the command, and what a program that was run by it says at its end when it has failed."""
 _SEPARATOR = re.compile(r"&&|\|\||[;|\n]")
 
 
@@ -103,6 +121,9 @@ def _shell(text: str, command: str, code: int | None) -> tuple[Outcome, str]:
     end = text[-4000:].rstrip().rpartition("\n")[2]
     if _EXCEPTION.match(end) and _TRACEBACK.search(text) and _PRINTS.isdisjoint(_words(command)):
         return Outcome.FAILED, "uncaught exception"
+    ending = _COLOUR.sub("", text[-_EDGE * 2 :])
+    if any(name in command and summary.search(ending) for name, summary in _SUMMARIES):
+        return Outcome.FAILED, "says that it failed"
     return Outcome.OK, ""
 
 

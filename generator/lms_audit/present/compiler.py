@@ -1,7 +1,8 @@
 """Runs MkDocs, or a program that takes the same files, as a process of its own: strict, and with no clock in the site.
 
 The process starts long before there is anything to compile: it loads its modules while pages are rendered and then
-waits for the word. Closing its input without one ends it.
+waits for the word. Closing its input without one ends it. The theme's templates, half of the work of a small build, are
+kept compiled in Jinja's own cache folder.
 
 Cost: about 10 ms per page, and half a second of loading that nobody waits for.
 """
@@ -23,7 +24,13 @@ UNUSED = ("*.map",)
 
 # ``--quiet`` would drop warnings before they are counted, and with them ``--strict``
 _WAITING = """
-import importlib, logging, sys
+import functools, importlib, logging, sys
+import jinja2
+try:
+    kept = jinja2.FileSystemBytecodeCache()
+    jinja2.Environment = functools.partial(jinja2.Environment, bytecode_cache=kept)
+except (OSError, RuntimeError):
+    pass
 builder = importlib.import_module(sys.argv[1] + ".__main__")
 for name in ("material.plugins.search.plugin", "material.plugins.offline.plugin", "markdown.extensions.attr_list"):
     importlib.import_module(name)

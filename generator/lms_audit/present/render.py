@@ -11,7 +11,7 @@ from functools import cache
 from posixpath import dirname, relpath
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from lms_audit.present import text
 from lms_audit.present.resources import resources
@@ -20,9 +20,17 @@ ABOVE = "<!--body-->"
 """In a template: what stands before it is shown above the page's title."""
 
 
+def _compiled() -> FileSystemBytecodeCache | None:
+    """Where compiled templates are kept for the next run: a folder of Jinja's own, which nobody else may write to."""
+    try:
+        return FileSystemBytecodeCache()
+    except (OSError, RuntimeError):  # no such folder, or not for us alone
+        return None
+
+
 @cache
 def environment() -> Environment:
-    """The templates, compiled once per process."""
+    """The templates, compiled once."""
     folder = resources()
     made = Environment(
         loader=FileSystemLoader([folder / "pages", folder]),
@@ -32,6 +40,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=False,
+        bytecode_cache=_compiled(),
     )
     made.filters.update(text.template_globals())
     return made

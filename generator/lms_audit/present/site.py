@@ -193,6 +193,7 @@ def _written(
     tree = _Tree(work / "docs")
     notes = work / NOTES
     reuse = Reuse(maker, _last_notes(notes), tree.has)
+    notes.unlink(missing_ok=True)  # what they tell of the pages holds no longer, should this build be cut off
     held: dict[str, Mapping[Key, tuple[int, int]]] = {}
     for file in _files(book, reuse, held):
         if file.content is None:

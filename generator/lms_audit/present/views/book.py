@@ -172,7 +172,8 @@ class Book:
     def requests_path(self, kind: str, name: str) -> str:
         """The list of requests, narrowed to a tool, model, client or project."""
         column = "tools" if kind == "tool" else kind
-        return f"requests/index.html#{column}={quote('!' + name if name.startswith('!') else name, safe='/:')}"
+        value = "!" + name if name.startswith("!") else name
+        return f"requests/index.html#{column}={quote(value, safe='/:', errors='replace')}"
 
     def finding_path(self, finding: Finding) -> str | None:
         """Where a finding shows."""
