@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from benchmarks.generate import MONTH, generate
 
@@ -24,6 +24,9 @@ OFFLINE = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 """Of the browser itself: no name leads anywhere but to this machine, where a test may listen."""
+
+# What is waited for comes at once on a machine at leisure; on a busy one patience costs nothing.
+expect.set_options(timeout=30_000)
 
 KINDS = {
     "overview": "index.html",
