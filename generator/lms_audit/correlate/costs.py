@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask, worker
-from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
+from lms_audit.correlate.parts import End, Hangup, PacketStream, Place, told
 from lms_audit.correlate.sizes import Sizes
 from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
@@ -67,9 +67,7 @@ class Parts(NamedTuple):
     @property
     def answer(self) -> ev.Answer | None:
         """What is in the log of the answer."""
-        if self.end is not None and self.end.answer is not None:
-            return self.end.answer
-        return self.stream.answer if self.stream is not None else None
+        return told(self.end, self.stream)
 
 
 class Nobody(Draft):

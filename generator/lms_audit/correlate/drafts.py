@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lms_audit.correlate.engine_task import EngineTask, Note, worker
-from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
+from lms_audit.correlate.parts import End, Hangup, PacketStream, Place, told
 from lms_audit.model import Api, LineRange, Millis, Prompt, Status, TimelineEvent
 from lms_audit.read.events import Answer, Summary
 
@@ -106,9 +106,7 @@ class Run:
     @property
     def answer(self) -> Answer | None:
         """What is in the log of its answer."""
-        if self.end is not None and self.end.answer is not None:
-            return self.end.answer
-        return self.stream.answer if self.stream is not None else None
+        return told(self.end, self.stream)
 
     @property
     def first_token_at(self) -> Millis | None:

@@ -129,3 +129,10 @@ class Hangup(_Moment):
     def after(self, end: End | None) -> bool:
         """It came after the end of its request, and cut nothing off."""
         return end is not None and end.place < self.place
+
+
+def told(end: End | None, stream: PacketStream | None) -> ev.Answer | None:
+    """What is in the log of an answer: what its end says, else what its packets say."""
+    if end is not None and end.answer is not None:
+        return end.answer
+    return stream.answer if stream is not None else None
