@@ -36,6 +36,7 @@ from lms_audit.read.join import Joined, join
 from lms_audit.store import Store, StoreDamagedError, set_aside
 
 if TYPE_CHECKING:
+    from lms_audit.analyse.report import Report
     from lms_audit.correlate.clients import Clients
     from lms_audit.correlate.conversation import PromptTree
     from lms_audit.correlate.names import Names
@@ -101,14 +102,30 @@ def build(config: Config, progress: Progress | None = None) -> BuildResult:
     def work(store: Store) -> BuildResult:
         outdir.recover(config.out)
         ingested = _ingested(config, store, timed)
-        state = _state(config, ingested)
+        maker = _maker(config)
+        state = _state(maker, config, ingested)
         audit = None
         notes = [*store.notes, *ingested.notes]
         if not outdir.is_current(config.out, "site", state):
-            understood = _understood(config, names, store, ingested, timed)
-            audit = understood.audit
-            notes += understood.notes
-            _render(config, understood, state, timed)
+            from lms_audit.present.site import workers, write_site
+
+            with _workshop(config) as work, workers(work, maker) as helped:
+                understood = _understood(config, names, store, ingested, timed)
+                audit = understood.audit
+                notes += understood.notes
+                report = _analysed(config, understood, timed)
+                with outdir.replacing(config.out, "site", state) as site:
+                    write_site(
+                        report,
+                        understood.library,
+                        site,
+                        work=work,
+                        clients=understood.clients,
+                        progress=timed,
+                        maker=maker,
+                        previous=config.out,
+                        helped=helped,
+                    )
         return BuildResult(
             site=config.out, files=ingested.files, notes=tuple(notes), seconds=timed.finish(), audit=audit
         )
@@ -254,25 +271,13 @@ def _understood(config: Config, names: Names, store: Store, ingested: Ingested, 
     return Understood(audit, correlated.tree, library, clients, strangers(correlated.audit, names, str(config.names)))
 
 
-def _render(config: Config, understood: Understood, state: str, progress: Progress) -> None:
+def _analysed(config: Config, understood: Understood, progress: Progress) -> Report:
     from lms_audit.analyse import analyse
     from lms_audit.analyse.cost import load_prices
-    from lms_audit.present.site import write_site
 
     progress.stage("analyse")
     prices = None if config.prices is None else load_prices(_text(config.prices), str(config.prices))
-    report = analyse(understood.audit, understood.library, understood.tree, prices)
-    with outdir.replacing(config.out, "site", state) as site, _workshop(config) as work:
-        write_site(
-            report,
-            understood.library,
-            site,
-            work=work,
-            clients=understood.clients,
-            progress=progress,
-            maker=_maker(config),
-            previous=config.out,
-        )
+    return analyse(understood.audit, understood.library, understood.tree, prices)
 
 
 # --- around them ----------------------------------------------------------------------------------------------------
@@ -305,12 +310,12 @@ def _workshop(config: Config) -> Iterator[Path]:
     yield folder
 
 
-def _state(config: Config, ingested: Ingested) -> str:
+def _state(maker: str, config: Config, ingested: Ingested) -> str:
     """Digest of everything a site depends on: the logs, what was asked for, and the program itself."""
     files = [
         (file.name, ingested.marks.get(file.name), file.size, file.on_disk, file.refused) for file in ingested.files
     ]
-    state: list[Any] = [_program(), files, config.filters, _extra(config)]
+    state: list[Any] = [maker, files, config.filters]
     return blake2b(msgspec.json.encode(state), digest_size=16).hexdigest()
 
 

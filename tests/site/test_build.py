@@ -30,8 +30,8 @@ def work(site: Path) -> Path:
 
 def compile_site(config: Path, out: Path, builder: str = "mkdocs") -> None:
     with Compiler(builder) as compiler:
-        compiler.start(config)
-        compiler.finish(out)
+        compiler.compile(config)
+        compiler.compiled(out)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from typing import Any
 from msgspec import Struct
 
 from lms_audit.model import Key, Session
-from lms_audit.present import charts, render, rows, search
-from lms_audit.present.remembered import Remembered
+from lms_audit.present import charts, render, rows
+from lms_audit.present.remembered import Remembered, Source
 from lms_audit.present.reuse import Kept, Reuse, session_digest
 from lms_audit.present.text import json_text
 from lms_audit.present.views import cache, evidence, hubs, lists, overview, prompts, tool_sets
@@ -175,9 +175,6 @@ def data_files(book: Book, reuse: Reuse) -> Iterator[File]:
     yield File("data/requests.js", rows.script(lists.request_rows(book)).decode("ascii"))
 
 
-def search_files(book: Book, held: Held, reuse: Reuse, remembered: Remembered) -> Iterator[File]:
-    """The full-text index; ``held`` says where the sessions' data files have the texts."""
-    chapters = (remembered.chapter(told, reuse.digest(told.session)) for told in tellings(book, held))
-    for path, content in search.build_index(chapters).items():
-        yield File(path, content.decode("ascii"))
-    remembered.sweep()
+def search_sources(book: Book, held: Held, reuse: Reuse, remembered: Remembered) -> list[Source]:
+    """The chapters of the search in order; ``held`` says where the sessions' data files have the texts."""
+    return [remembered.source(told, reuse.digest(told.session)) for told in tellings(book, held)]

@@ -1,9 +1,9 @@
 """What the search has read, kept from one build to the next in the working folder.
 
-In: what sessions tell, and the digest of each session's pages. Out: the documents as the index needs them; of
-sessions that have not changed they are those of the last build, and no message is looked at.
+In: what sessions tell, and the digest of each session's pages. Out: where the documents stand as the index needs them;
+of sessions that have not changed they are those of the last build, and no message is looked at.
 
-Cost: of a session that has changed, that of telling and reading its documents; of any other, one small file.
+Cost: of a session that has changed, that of telling and reading its documents; of any other, a checksum of one file.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ from __future__ import annotations
 import zlib
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 
 from lms_audit.present.search import Chapter, read_chapter
-from lms_audit.present.views.documents import Telling
+
+if TYPE_CHECKING:
+    from lms_audit.present.views.documents import Telling
 
 _LEVEL = 1
+_DIGEST = 16
 
-
-class _Note(Struct, frozen=True, array_like=True):
-    """One session's file."""
-
-    digest: bytes
-    chapter: Chapter
+Source = str | Chapter
+"""The file that has a chapter, or one that is kept nowhere."""
 
 
 class Remembered:
@@ -36,19 +35,22 @@ class Remembered:
         self._maker = maker
         self._used: set[str] = set()
 
-    def chapter(self, telling: Telling, pages: str | None) -> Chapter:
+    def source(self, telling: Telling, pages: str | None) -> Source:
         """The documents told, read. ``pages`` is the digest of their session's pages (see ``reuse``)."""
         if not self._maker or telling.session is None or pages is None:
             return read_chapter(telling.documents())
         path = self._folder / f"{telling.session}.bin"
         self._used.add(path.name)
         known = f"{self._maker} {pages} ".encode() + telling.told_first
-        digest = blake2b(known, digest_size=16).digest()
-        note = _load(path)
-        if note is None or note.digest != digest:
-            note = _Note(digest, read_chapter(telling.documents()))
-            self._save(path, note)
-        return note.chapter
+        if not _fits(path, known):
+            _save(path, known, read_chapter(telling.documents()))
+        return str(path)
+
+    def size(self) -> int:
+        """Bytes of the notes there are; 0 where nothing is kept."""
+        if not self._maker or not self._folder.is_dir():
+            return 0
+        return sum(path.stat().st_size for path in self._folder.iterdir())
 
     def sweep(self) -> None:
         """Forget sessions nobody asked for."""
@@ -57,16 +59,30 @@ class Remembered:
                 if path.name not in self._used:
                     path.unlink()
 
-    def _save(self, path: Path, note: _Note) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft")
-        draft.write_bytes(zlib.compress(msgspec.msgpack.encode(note), _LEVEL))
-        draft.replace(path)
+
+def chapter(source: Source) -> Chapter:
+    """What a source holds."""
+    if isinstance(source, Chapter):
+        return source
+    return msgspec.msgpack.decode(zlib.decompress(Path(source).read_bytes()[_DIGEST:]), type=Chapter)
 
 
-def _load(path: Path) -> _Note | None:
-    """A note; ``None`` where there is none or it is damaged."""
+def _fits(path: Path, known: bytes) -> bool:
+    """Whether a note is there, whole, and says what would be told now."""
     try:
-        return msgspec.msgpack.decode(zlib.decompress(path.read_bytes()), type=_Note)
-    except (OSError, zlib.error, msgspec.MsgspecError):
-        return None
+        note = path.read_bytes()
+    except OSError:
+        return False
+    return note[:_DIGEST] == _digest(known, note[_DIGEST:])
+
+
+def _save(path: Path, known: bytes, read: Chapter) -> None:
+    content = zlib.compress(msgspec.msgpack.encode(read), _LEVEL)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(_digest(known, content) + content)
+    draft.replace(path)
+
+
+def _digest(known: bytes, content: bytes) -> bytes:
+    return blake2b(blake2b(known, digest_size=_DIGEST).digest() + content, digest_size=_DIGEST).digest()

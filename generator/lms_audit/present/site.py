@@ -14,6 +14,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -27,12 +28,14 @@ from lms_audit.errors import AuditError
 from lms_audit.model import Key, Library
 from lms_audit.present.carry import Carry
 from lms_audit.present.compiler import Compiler
-from lms_audit.present.pages import HUBS, File, data_files, hub_files, search_files, session_files, tool_set_files
-from lms_audit.present.remembered import Remembered
+from lms_audit.present.indexer import WORTH_A_PROCESS, Indexer
+from lms_audit.present.pages import HUBS, File, data_files, hub_files, search_sources, session_files, tool_set_files
+from lms_audit.present.remembered import Remembered, chapter
 from lms_audit.present.resources import resources
 from lms_audit.present.reuse import Notes, Reuse
-from lms_audit.present.search import FOLDER
+from lms_audit.present.search import FOLDER, build_index
 from lms_audit.present.views.book import Book
+from lms_audit.present.views.documents import Held
 
 ASSETS = ("assets",)
 NOTES = "pages.json"
@@ -151,6 +154,23 @@ def _config(docs: Path, out: Path) -> str:
     return yaml.safe_dump(config, sort_keys=False)
 
 
+class Workers(Struct, frozen=True):
+    """The processes that are getting ready to help."""
+
+    compiler: Compiler
+    indexer: Indexer | None
+    """``None``: there is too little for it to do."""
+
+
+@contextmanager
+def workers(work: Path, maker: str, builder: str = "mkdocs") -> Iterator[Workers]:
+    """The processes a site in ``work`` will need; the earlier they are started, the less they are waited for."""
+    with ExitStack() as stack:
+        compiler = stack.enter_context(Compiler(builder))
+        much = Remembered(work / WORDS, maker).size() >= WORTH_A_PROCESS
+        yield Workers(compiler, stack.enter_context(Indexer()) if much else None)
+
+
 def write_site(
     report: Report,
     library: Library,
@@ -160,69 +180,98 @@ def write_site(
     compile: bool = True,  # noqa: A002
     clients: Clients | None = None,
     progress: Progress | None = None,
-    builder: str = "mkdocs",
     maker: str = "",
     previous: Path | None = None,
+    helped: Workers | None = None,
 ) -> SiteResult:
     """Write the docs tree below ``work`` and compile it into ``out``, a folder that is ours (see ``outdir``).
 
     ``maker`` is a digest of the program and its settings: pages that the same maker has left in ``work``, and compiled
-    in the site ``previous``, are kept where they would come out the same. Without one, all pages are made.
+    in the site ``previous``, are kept where they would come out the same. Without one, all pages are made. ``helped``
+    are processes that were started before; without them they are started now.
     """
     work, out = work.resolve(), out.resolve()
-    if not compile:
-        return _written(report, library, work, out, clients, progress, maker, previous, None)
-    with Compiler(builder) as compiler:
-        return _written(report, library, work, out, clients, progress, maker, previous, compiler)
+    with ExitStack() as stack:
+        if helped is None and compile:
+            helped = stack.enter_context(workers(work, maker))
+        book = Book(report, library, None if clients is None else clients.rules.clients)
+        return _Build(book, work, out, progress, maker, previous, helped).made()
 
 
-def _written(
-    report: Report,
-    library: Library,
-    work: Path,
-    out: Path,
-    clients: Clients | None,
-    progress: Progress | None,
-    maker: str,
-    previous: Path | None,
-    compiler: Compiler | None,
-) -> SiteResult:
-    stage = progress.stage if progress is not None else lambda _: None
-    stage("render")
-    book = Book(report, library, None if clients is None else clients.rules.clients)
-    tree = _Tree(work / "docs")
-    notes = work / NOTES
-    reuse = Reuse(maker, _last_notes(notes), tree.has)
-    notes.unlink(missing_ok=True)  # what they tell of the pages holds no longer, should this build be cut off
-    held: dict[str, Mapping[Key, tuple[int, int]]] = {}
-    for file in _files(book, reuse, held):
-        if file.content is None:
-            tree.keep(file.path)
-        else:
-            tree.put(file.path, file.content.encode("utf-8"))
-    for path, content in _assets():
-        tree.put(path, content)
-    config = work / "mkdocs.yml"
-    config.write_text(_config(work / "docs", out), "utf-8")
-    removed = tree.sweep(index=False)
-    pages = {path for path in tree.mentioned if path.endswith(".md")}
-    carry = Carry(work / "docs", previous, reuse.compiled)
-    if compiler is not None:
-        carry.gather(pages, {hub.path for hub in HUBS}, work / CHANGED)
-        own = work / f"{CHANGED}.yml"
-        own.write_text(_config(work / CHANGED, out), "utf-8")
-        compiler.start(own)
-    stage("search")  # on this core, while pages are compiled on another
-    for file in search_files(book, held, reuse, Remembered(work / WORDS, maker)):
-        tree.put(file.path, (file.content or "").encode("utf-8"))
-    removed += tree.sweep(index=True)
-    if compiler is not None:
-        stage("compile")
-        compiler.finish(out)
-        reuse.notes.compiled = carry.complete(out, tree.mentioned - pages)
-        shutil.rmtree(work / CHANGED)
-    notes.write_bytes(msgspec.json.encode(reuse.notes))
-    return SiteResult(work / "docs", config, len(pages), tree.written, removed)
+class _Build:
+    """One site in the making."""
+
+    def __init__(
+        self,
+        book: Book,
+        work: Path,
+        out: Path,
+        progress: Progress | None,
+        maker: str,
+        previous: Path | None,
+        helped: Workers | None,
+    ) -> None:
+        self._stage = progress.stage if progress is not None else lambda _: None
+        self._book, self._work, self._out = book, work, out
+        self._compiler = None if helped is None else helped.compiler
+        self._indexer = None if helped is None else helped.indexer
+        self._tree = _Tree(work / "docs")
+        self._notes = work / NOTES
+        self._reuse = Reuse(maker, _last_notes(self._notes), self._tree.has)
+        self._words = Remembered(work / WORDS, maker)
+        self._previous = previous
+
+    def made(self) -> SiteResult:
+        """All of it, in the order that keeps two cores at work."""
+        book, reuse, tree = self._book, self._reuse, self._tree
+        self._stage("render")
+        self._notes.unlink(missing_ok=True)  # what they tell of the pages holds no longer, should this build be cut off
+        held: dict[str, Mapping[Key, tuple[int, int]]] = {}
+        self._put(session_files(book, reuse, held))
+        if self._indexer is not None:
+            self._stage("search")
+            self._indexer.join(search_sources(book, held, reuse, self._words))
+            self._stage("render")
+        self._put(hub_files(book))
+        self._put(tool_set_files(book))
+        self._put(data_files(book, reuse))
+        for path, content in _assets():
+            tree.put(path, content)
+        config = self._work / "mkdocs.yml"
+        config.write_text(_config(self._work / "docs", self._out), "utf-8")
+        removed = tree.sweep(index=False)
+        pages = {path for path in tree.mentioned if path.endswith(".md")}
+        carry = Carry(self._work / "docs", self._previous, reuse.compiled)
+        if self._compiler is not None:
+            carry.gather(pages, {hub.path for hub in HUBS}, self._work / CHANGED)
+            own = self._work / f"{CHANGED}.yml"
+            own.write_text(_config(self._work / CHANGED, self._out), "utf-8")
+            self._compiler.compile(own)
+        self._stage("search")
+        for path, content in self._index(held).items():
+            tree.put(path, content)
+        self._words.sweep()
+        removed += tree.sweep(index=True)
+        if self._compiler is not None:
+            self._stage("compile")
+            self._compiler.compiled(self._out)
+            reuse.notes.compiled = carry.complete(self._out, tree.mentioned - pages)
+            shutil.rmtree(self._work / CHANGED)
+        self._notes.write_bytes(msgspec.json.encode(reuse.notes))
+        return SiteResult(self._work / "docs", config, len(pages), tree.written, removed)
+
+    def _put(self, files: Iterable[File]) -> None:
+        for file in files:
+            if file.content is None:
+                self._tree.keep(file.path)
+            else:
+                self._tree.put(file.path, file.content.encode("utf-8"))
+
+    def _index(self, held: Held) -> dict[str, bytes]:
+        """The search index: of a helper that had little to read, or made here while pages are compiled."""
+        if self._indexer is not None:
+            return self._indexer.joined()
+        return build_index(map(chapter, search_sources(self._book, held, self._reuse, self._words)))
 
 
 def _last_notes(path: Path) -> Notes:
@@ -231,10 +280,3 @@ def _last_notes(path: Path) -> Notes:
         return msgspec.json.decode(path.read_bytes(), type=Notes)
     except (OSError, msgspec.DecodeError):
         return Notes()
-
-
-def _files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[int, int]]]) -> Iterable[File]:
-    yield from hub_files(book)
-    yield from tool_set_files(book)
-    yield from session_files(book, reuse, held)
-    yield from data_files(book, reuse)

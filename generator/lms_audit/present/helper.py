@@ -1,0 +1,66 @@
+"""A process that gets ready while this one works, does one job when told, and answers.
+
+Closing its input without a word ends it, so that it never outlives the run that started it, whatever becomes of that.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from msgspec import Struct
+
+
+class Done(Struct, frozen=True):
+    """How it ended."""
+
+    answer: bytes
+    said: str
+    """What it had to say of errors."""
+    failed: bool
+
+    def last_words(self) -> str:
+        """The end of what it said, in one line."""
+        lines = [line for line in self.said.splitlines() if line.strip()]
+        return " / ".join(lines[-3:]) or "no message"
+
+
+class Helper:
+    """A Python process. ``start`` and then ``finish`` are one job; leaving the context ends it."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=os.environ | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
+
+    def start(self, job: bytes) -> None:
+        """Hand over the job; returns as soon as the process has taken it."""
+        given, self._process.stdin = self._process.stdin, None
+        assert given is not None
+        with suppress(OSError):  # it has died already: ``finish`` tells why
+            given.write(job)
+            given.close()
+
+    def finish(self) -> Done:
+        """Wait for the end."""
+        answer, said = self._process.communicate()
+        return Done(answer, said.decode("utf-8", "replace"), failed=self._process.returncode != 0)
