@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lms_audit.analyse.cost import Price, cost_by, cost_by_price, costs, known_prices, load_prices
+from lms_audit.analyse.cost import Price, bill, cost_by, cost_by_price, costs, known_prices, load_prices
 from lms_audit.errors import AuditError
 from lms_audit.model import Status
 from tests.analyse.worlds import Log
@@ -20,14 +20,14 @@ def test_cost_by_hand() -> None:
     log = Log()
     log.ask(None, input_tokens=1_000_000, cached_tokens=600_000, output_tokens=200_000)
     # 0.6 M × 0.1 + 0.4 M × 1 + 0.2 M × 5
-    assert value(costs(log.requests, PRICE)) == [0.06, 0.4, 1.0, 1.46, 1.46]
+    assert value(costs(bill(log.requests), PRICE)) == [0.06, 0.4, 1.0, 1.46, 1.46]
 
 
 def test_an_unknown_cached_share_makes_a_range() -> None:
     log = Log()
     log.ask(None, input_tokens=1_000_000, cached_tokens=600_000, output_tokens=200_000)
     log.ask(None, input_tokens=1_000_000, output_tokens=100_000)
-    cached, fresh, output, low, high = costs(log.requests, PRICE)
+    cached, fresh, output, low, high = costs(bill(log.requests), PRICE)
     assert value((cached, fresh, output)) == [0.06, 0.4, 1.5]
     assert (cached.n, cached.excluded) == (1, {"not logged": 1})
     assert low.value == pytest.approx(1.46 + 0.1 + 0.5)
@@ -40,7 +40,7 @@ def test_requests_without_counts_are_left_out_of_the_totals() -> None:
     log.ask(None, input_tokens=1000)
     log.ask(None, output_tokens=1000, status=Status.CANCELLED)
     log.list_models()
-    low = costs(log.requests, PRICE)[3]
+    low = costs(bill(log.requests), PRICE)[3]
     assert low.value is None
     assert low.excluded == {"cancelled": 1, "not logged": 1}
 

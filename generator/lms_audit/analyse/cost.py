@@ -7,13 +7,15 @@ prompt whose cached share is not logged has no cost of its own but a range: all 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from math import fsum
+from operator import mul
 
 import yaml
 from msgspec import Struct, ValidationError, convert, to_builtins
 
-from lms_audit.analyse.figures import Number, exact_sum, figure, runs_model, sample, why_missing
+from lms_audit.analyse.figures import Sample, exact_sum, figure, runs_model, sample, why_missing
 from lms_audit.analyse.groups import UNNAMED, grouped
 from lms_audit.analyse.report import Figure, Row, Table
 from lms_audit.errors import MISUSE, AuditError
@@ -64,43 +66,66 @@ def _cached_tokens(request: Request) -> int | None:
     return None if request.input_tokens is None else request.cached_tokens
 
 
-def _bounds(request: Request, price: Price) -> tuple[Number, Number] | None:
-    """Least and most a request could have cost; ``None`` unless input and output are logged."""
-    if request.input_tokens is None or request.output_tokens is None:
-        return None
-    output = request.output_tokens * price.output
-    cached, fresh = _cached_tokens(request), _fresh_tokens(request)
-    if cached is not None and fresh is not None:
-        known = cached * price.cached_input + fresh * price.input + output
-        return known, known
-    return request.input_tokens * price.cached_input + output, request.input_tokens * price.input + output
+class Bill(Struct, frozen=True):
+    """The tokens of some requests, to be priced: they are counted once for all prices."""
+
+    parts: tuple[Sample, Sample, Sample]
+    """Cached input, input that was not, output: each over the requests that have it logged."""
+    least: tuple[int, int, int]
+    """The same three added up over the requests whose input and output are logged, as if what may be was cached."""
+    most: tuple[int, int, int]
+    """And as if nothing was that is not said to be."""
+    n: int
+    """Requests behind ``least`` and ``most``."""
+    excluded: dict[str, int]
+    """Reason -> requests that are not among them."""
 
 
-def costs(requests: Sequence[Request], price: Price) -> tuple[Figure, ...]:
-    """The cells of a cost row, under ``HEAD``."""
+def bill(requests: Iterable[Request]) -> Bill:
+    """Count the tokens of the requests that ran a model."""
     asked = [request for request in requests if runs_model(request)]
-    parts = (
-        sample(asked, "cost_cached", _cached_tokens, "cached_tokens"),
-        sample(asked, "cost_input", _fresh_tokens, "cached_tokens"),
-        sample(asked, "cost_output", None, "output_tokens"),
+    known: list[tuple[int, int, int]] = []
+    missing: Counter[str] = Counter()
+    for request in asked:
+        if request.input_tokens is None or request.output_tokens is None:
+            missing[why_missing(request, "output_tokens")] += 1
+            continue
+        fresh = _fresh_tokens(request)
+        cached = 0 if fresh is None else request.cached_tokens or 0
+        open_ = request.input_tokens if fresh is None else 0
+        known.append((cached, fresh or 0, open_))
+    cached, fresh, open_ = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0, 0)
+    output = sum(r.output_tokens for r in asked if r.input_tokens is not None and r.output_tokens is not None)
+    return Bill(
+        (
+            sample(asked, "cost_cached", _cached_tokens, "cached_tokens"),
+            sample(asked, "cost_input", _fresh_tokens, "cached_tokens"),
+            sample(asked, "cost_output", None, "output_tokens"),
+        ),
+        (cached + open_, fresh, output),
+        (cached, fresh + open_, output),
+        len(known),
+        dict(sorted(missing.items())),
     )
+
+
+def costs(billed: Bill, price: Price) -> tuple[Figure, ...]:
+    """The cells of a cost row, under ``HEAD``."""
     rates = (price.cached_input, price.input, price.output)
     cells = [
         part.figure(exact_sum(part.values) * rate / MILLION if part.values else None)
-        for part, rate in zip(parts, rates, strict=True)
+        for part, rate in zip(billed.parts, rates, strict=True)
     ]
-    bounds = [(request, _bounds(request, price)) for request in asked]
-    known = [bound for _, bound in bounds if bound is not None]
-    missing = Counter(why_missing(request, "output_tokens") for request, bound in bounds if bound is None)
-    for metric, side in (("cost_total_low", 0), ("cost_total_high", 1)):
-        total = exact_sum(bound[side] for bound in known) / MILLION if known else None
-        cells.append(figure(metric, total, len(known), dict(sorted(missing.items()))))
+    for metric, tokens in (("cost_total_low", billed.least), ("cost_total_high", billed.most)):
+        total = fsum(map(mul, tokens, rates)) / MILLION if billed.n else None
+        cells.append(figure(metric, total, billed.n, billed.excluded))
     return tuple(cells)
 
 
 def cost_by_price(requests: Sequence[Request], prices: Sequence[Price]) -> Table:
     """The run's cost at each price."""
-    rows = tuple(Row(f"{price.name} ({price.as_of})", costs(requests, price)) for price in prices)
+    billed = bill(requests)
+    rows = tuple(Row(f"{price.name} ({price.as_of})", costs(billed, price)) for price in prices)
     return Table("cost", "API-equivalent cost", ("List price of", *HEAD), rows, NOTE)
 
 
@@ -108,7 +133,7 @@ def cost_by(requests: Sequence[Request], what: str, price: Price) -> Table:
     """Cost per project, client or model at one price, the largest first."""
     rows = []
     for name, group in grouped(requests, lambda request: getattr(request, what)).items():
-        cells = costs(group, price)
+        cells = costs(bill(group), price)
         unnamed = name is None or name == "unknown"
         link = None if unnamed else f"{what}:{name}"
         rows.append((unnamed, cells[-1].value, Row(UNNAMED[what] if unnamed else str(name), cells, link)))

@@ -8,9 +8,11 @@ in and what is left out, with its reason, always adds up to the requests given. 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
 from math import floor, fsum, isfinite
-from operator import attrgetter
+from operator import attrgetter, not_
 
 from msgspec import Struct
 
@@ -110,23 +112,25 @@ def sample(requests: Iterable[Request], metric: str, get: Get | None = None, fie
     """
     field = field or metric
     get = get or attrgetter(field)
-    values: list[Number] = []
-    excluded: dict[str, int] = {}
-    sources: dict[str, int] = {}
-    for request in requests:
-        value = get(request)
-        if value is None or not isfinite(value):
-            why = why_missing(request, field)
-            excluded[why] = excluded.get(why, 0) + 1
-            continue
-        values.append(value)
-        source: str | None = request.provenance.get(field)
-        if source is not None:
-            source = "clock_ms" if source is Source.CLOCK and request.precise else source
-            sources[source] = sources.get(source, 0) + 1
-    values.sort()
-    told = {str(source): count for source, count in sorted(sources.items())}
-    return Sample(metric, tuple(values), dict(sorted(excluded.items())), told)
+    requests = tuple(requests)
+    found = tuple(map(get, requests))
+    known = [value is not None and isfinite(value) for value in found]
+    excluded: Counter[str] = Counter()
+    if not all(known):
+        excluded.update(why_missing(request, field) for request in compress(requests, map(not_, known)))
+    sources = Counter(
+        [
+            _source(request.provenance[field], request)
+            for request in compress(requests, known)
+            if field in request.provenance
+        ]
+    )
+    values = sorted(compress(found, known))
+    return Sample(metric, tuple(values), dict(sorted(excluded.items())), dict(sorted(sources.items())))
+
+
+def _source(source: Source, request: Request) -> str:
+    return "clock_ms" if source is Source.CLOCK and request.precise else str(source)
 
 
 def ratio(requests: Iterable[Request], metric: str, top: Get, bottom: Get, field: str, scale: float = 1.0) -> Figure:
