@@ -17,7 +17,7 @@ from tests.chatlog import turns
 # Runs the command line in a process that kills itself at the n-th step that touches the disk. The pages are a stand-in:
 # what is under test is everything around them.
 DRIVER = """
-import os, pathlib, signal, sys, types
+import contextlib, os, pathlib, signal, sys, types
 
 left = int(sys.argv[1])
 steps = 0
@@ -43,6 +43,7 @@ def write_site(report, library, site, **_):
 
 module = types.ModuleType("lms_audit.present.site")
 module.write_site = write_site
+module.workers = lambda *_: contextlib.nullcontext()
 sys.modules["lms_audit.present.site"] = module
 
 from lms_audit import cli, pipeline, store

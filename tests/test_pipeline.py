@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         (site / "index.html").write_text(f"{len(report.audit.requests)} requests")
 
     monkeypatch.setattr("lms_audit.present.site.write_site", write_site)
+    monkeypatch.setattr("lms_audit.present.site.workers", lambda *_: nullcontext())
     monkeypatch.setattr(pipeline, "_program", lambda: "fixed")
     return reports
 

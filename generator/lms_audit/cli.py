@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -90,15 +89,26 @@ def one_line(text: str) -> str:
 # --- commands -------------------------------------------------------------------------------------------------------
 
 
-def _version() -> str:
-    try:
-        return version("lms-audit")
-    except PackageNotFoundError:
-        return "not installed"
+def _tell_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            click.echo(f"lms-audit, version {version('lms-audit')}")
+        except PackageNotFoundError:
+            click.echo("lms-audit, not installed")
+        context.exit()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(_version(), prog_name="lms-audit")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version and exit.",
+)
 def commands() -> None:
     """Turn LM Studio server logs into an audit site that opens from disk.
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import BrokenExecutor, Executor, Future
 from pathlib import Path
 from typing import cast
 
@@ -206,6 +205,9 @@ def _readings(
 
 
 def _processes(workers: int) -> Executor:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     # Started afresh, not forked: the same on every system, and safe beside the thread that draws the progress.
     return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
 
