@@ -347,7 +347,7 @@ def _program() -> str:
 
 def _installed(*packages: str) -> list[str]:
     """Names of the metadata folders of packages, which tell their versions; to ask Python for them takes longer."""
-    found = set()
+    found: set[str] = set()
     for place in sys.path:
         with suppress(OSError):
             found.update(path.name for path in Path(place or ".").glob("*.dist-info"))
