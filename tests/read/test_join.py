@@ -91,6 +91,18 @@ def test_a_record_over_three_files_is_one_record() -> None:
     assert sum(len(file) for file in files) == len(data)
 
 
+def test_of_a_last_request_only_a_cut_body_is_kept_for_the_next_file() -> None:
+    request = logtext.received(0, {"model": logtext.MODEL, "messages": logtext.talk(1)})
+    for ending, kept in ((b"", False), (b"\r\n", False), (b"\nand more\n", True)):
+        tail = digested(request.rstrip(b"\n") + (ending or b"\n")).tail
+        assert tail is not None
+        assert (bool(tail.data), tail.closed) == (kept, not kept)
+    for cut in (1, 3, 40):
+        tail = digested(request[:-cut]).tail
+        assert tail is not None
+        assert (tail.data, tail.closed) == (request[:-cut], False)
+
+
 def test_lines_of_a_record_over_files_are_told_file_by_file() -> None:
     log = whole(0, 3, chat="chatcmpl-a")
     data = b"".join(log)

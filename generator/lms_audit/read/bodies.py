@@ -32,6 +32,8 @@ _ELEMENT = re.compile(rb"[\[,]\r?\n    (?=\S)")
 _CLOSED = re.compile(rb"\r?\n  \]")
 _MEDIA = re.compile(rb'"type": "(?:input_)?(?:image|file|document|audio)')
 _CLOSE = re.compile(rb"\r?\n\}")
+_ENDED = re.compile(rb",?\r?\n(?:  \"|\})")
+"""Behind the value of a member: the next one, or the end of the body."""
 
 
 class Known(NamedTuple):
@@ -109,6 +111,8 @@ class BodyReader:
         """The last body holds a value that is no JSON."""
         self._seen: Seen = {} if seen is None else seen
         self._recent: list[_Layout] = []
+        self._members_before: dict[str, tuple[bytes, Known]] = {}
+        """The system member and the tools of the body read last."""
         self._bodies = 0
 
     def go_on(self, bodies: int) -> None:
@@ -222,12 +226,10 @@ class BodyReader:
                 at += 1
 
     def _member(self, name: str, data: bytes, at: int, layout: _Layout, parts: _Parts) -> int:
-        end = _value_end(data, at, layout.stop, b"\n  ")
-        raw = data[at:end]
         is_list = name in LISTS and layout.list_name is None
         is_system = name in SYSTEMS and parts.system is None
         if is_list or is_system or (name in TOOLS and parts.tools is None):
-            known = self._known(raw)
+            end, known = self._long_member(name, data, at, layout.stop)
             parts.marked = parts.marked or known.marked
             if is_list:
                 layout.list_name = name
@@ -237,10 +239,26 @@ class BodyReader:
             else:
                 parts.tools = known.key
         else:
+            end = _value_end(data, at, layout.stop, b"\n  ")
+            raw = data[at:end]
             self.work.parsed += len(raw)
             parts.marked = parts.marked or MARK in raw
             parts.scalars[name] = self._value(raw)
         return end
+
+    def _long_member(self, name: str, data: bytes, at: int, stop: int) -> tuple[int, Known]:
+        """Where a member's value ends, and what it is: mostly what the body before had, to the last byte."""
+        last = self._members_before.get(name)
+        if last is not None and data.startswith(last[0], at) and _ENDED.match(data, at + len(last[0])):
+            self.work.compared += len(last[0])
+            self.items.setdefault(last[1].key, b"")
+            return at + len(last[0]), last[1]
+        end = _value_end(data, at, stop, b"\n  ")
+        raw = data[at:end]
+        known = self._known(raw)
+        if not self.mended and not self._broken:
+            self._members_before[name] = raw, known
+        return end, known
 
     def _elements(self, data: bytes, at: int, layout: _Layout, parts: _Parts, base: _Layout | None, shared: int) -> int:
         """Reads a list of messages from its ``[``; returns the offset behind its ``]``."""

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -161,7 +161,7 @@ class _Reading:
             reader.fold.start()
             tail_events = reader.read(held)
             if not self._is_head(held):
-                tail = _edge(held)
+                tail = _edge(held, closed=_is_closed(held, tail_events))
                 tail_fate = (reader.fate, reader.kind)
                 self._note(held)
         return FileDigest(
@@ -194,15 +194,22 @@ class _Reading:
         )
 
 
-def _edge(record: Record) -> Edge:
+def _is_closed(record: Record, events: Sequence[AnyEvent]) -> bool:
+    """Whether a record surely does not go on in the next file: a request whose body ends with the file."""
+    asked = any(isinstance(event, RequestReceived) and event.body and event.body.complete for event in events)
+    return asked and record.raw.endswith((b"}\n", b"}\r\n"))
+
+
+def _edge(record: Record, *, closed: bool = False) -> Edge:
     return Edge(
         start=record.start,
         line=record.line,
         size=len(record.raw),
         breaks=record.breaks,
         open=not record.raw.endswith(b"\n"),
+        closed=closed,
         mark=record_mark(record.raw),
-        data=record.raw,
+        data=b"" if closed else record.raw,
     )
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from lms_audit.model import Class, Key, LogSettings, Millis, Problem, Tally
 
-READER_VERSION = 9
+READER_VERSION = 10
 """Raised whenever the same bytes would give another digest; the store reads such files again."""
 
 
@@ -376,8 +376,10 @@ class Edge(Struct, frozen=True):
     """It does not end with a line break: its last line may go on."""
     mark: bytes
     """What two copies of one record have in common."""
+    closed: bool = False
+    """It is a request with its whole body, and surely does not go on."""
     data: bytes = b""
-    """The record itself; empty in a digest from the store, see ``join``."""
+    """The record itself, unless it is closed; empty in a digest from the store, see ``join``."""
 
 
 class Before(Struct, frozen=True, array_like=True):

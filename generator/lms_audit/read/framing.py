@@ -55,11 +55,12 @@ PREFIX = re.compile(
 
 _BARE = PREFIX.pattern.replace(b"?P<", b"?:<")
 _BARE = re.sub(rb"\(\?:<\w+>", b"(?:", _BARE)
-START = re.compile(rb"\n(?=" + _BARE + rb")")
-"""A line break in front of a prefix. The one-byte literal start lets the scan run at memchr speed."""
 BOM = b"\xef\xbb\xbf"
+START = re.compile(rb"\n(?=(?:" + BOM + rb")?(?:" + _BARE + rb"))")
+"""A line break in front of a prefix, and maybe the byte order mark of a file that was copied behind another one. The
+one-byte literal start lets the scan run at memchr speed."""
 START_DIRTY = re.compile(rb"[\n\0](?=(?:" + BOM + rb")?" + ANSI + rb"(?:" + _BARE + rb"))")
-"""The same where a crash left NUL padding, a terminal colours, or a copy a byte order mark in front of a prefix."""
+"""The same where a crash left NUL padding or a terminal colours in front of a prefix."""
 
 REACH = 320
 """No prefix, colours included, is longer: a line break nearer to the end of the buffer waits for more bytes."""
@@ -177,7 +178,7 @@ def records(chunks: Iterable[bytes], *, start: int = 0, line: int = 1) -> Iterat
 
 def _starts(buffer: bytearray, scanned: int, until: int) -> Iterator[int]:
     """Offsets behind the line breaks in ``[scanned, until)`` that a prefix follows."""
-    dirty = any(buffer.find(mark, scanned) >= 0 for mark in (b"\0", b"\x1b", BOM))
+    dirty = any(buffer.find(mark, scanned) >= 0 for mark in (b"\0", b"\x1b"))
     for match in (START_DIRTY if dirty else START).finditer(buffer, max(scanned, 0)):
         if match.start() >= until:
             return

@@ -119,6 +119,9 @@ def join(
 
 def _continuation(digests: Sequence[FileDigest], index: int) -> Iterator[tuple[FileDigest, Edge]]:
     """The files after this one, with their heads, that its last record goes on in; one may be nothing but head."""
+    tail = digests[index].tail
+    if tail is not None and tail.closed:
+        return
     for earlier, later in zip(digests[index:], digests[index + 1 :], strict=False):
         if later.head is None or not follows(earlier.name, later.name):
             return
