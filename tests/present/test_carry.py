@@ -33,19 +33,21 @@ class Builds:
 
     def build(self, *names: str) -> dict[str, str]:
         """Build a site of these pages; returns its files."""
-        changed, out = self.root / "changed", self.root / f"site{len(list(self.root.glob('site*')))}"
+        changed, new = self.root / "changed", self.root / "compiled"
+        out = self.root / f"site{len(list(self.root.glob('site*')))}"
         carry = Carry(self.docs, self.site, self.notes)
         carry.gather(names, {"index.md"}, changed)
         self.compiled = sorted(path.relative_to(changed).as_posix() for path in changed.rglob("*.md"))
         titles = []
         for name in self.compiled:
             page = name.replace(".md", ".html")
-            (out / page).parent.mkdir(parents=True, exist_ok=True)
-            (out / page).write_text(f"<html>{(changed / name).read_text('utf-8')}", "utf-8")
+            (new / page).parent.mkdir(parents=True, exist_ok=True)
+            (new / page).write_text(f"<html>{(changed / name).read_text('utf-8')}", "utf-8")
             titles += [{"location": page, "title": name}, {"location": f"{page}#part", "title": "part"}]
-        (out / TITLES).parent.mkdir(parents=True)
-        (out / TITLES).write_text(json.dumps({"config": {}, "docs": titles}), "utf-8")
-        self.notes = carry.complete(out, ["data/rows.js"])
+        (new / TITLES).parent.mkdir(parents=True, exist_ok=True)
+        (new / TITLES).write_text(json.dumps({"config": {}, "docs": titles}), "utf-8")
+        carry.fill(out, ["data/rows.js"])
+        self.notes = carry.complete(out, new)
         self.site = out
         return {path.relative_to(out).as_posix(): path.read_text("utf-8") for path in out.rglob("*") if path.is_file()}
 

@@ -71,11 +71,8 @@ class Carry:
         self._carried[name] = last.page
         return True
 
-    def complete(self, out: Path, files: Iterable[str]) -> dict[str, Compiled]:
-        """Add to the compiled pages in ``out`` those carried over and the ``files`` of the tree that are no pages.
-
-        Returns what is to be noted for the next build.
-        """
+    def fill(self, out: Path, files: Iterable[str]) -> None:
+        """Put into ``out`` the pages carried over and the ``files`` of the tree that are no pages."""
         for name in self._carried:
             page = page_of(name)
             (out / page).parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +81,14 @@ class Carry:
         for name in sorted(files):
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._docs / name, out / name)
+
+    def complete(self, out: Path, compiled: Path) -> dict[str, Compiled]:
+        """Add what was compiled; returns what is to be noted for the next build."""
+        for base, _, names in os.walk(compiled):
+            folder = out / Path(base).relative_to(compiled)
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in names:
+                (Path(base) / name).replace(folder / name)
         titles = _titles(out)
         titles |= {page: self._titles[page] for page in map(page_of, self._carried)}
         _write_titles(out, titles)

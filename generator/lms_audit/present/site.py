@@ -42,6 +42,8 @@ NOTES = "pages.json"
 """What a build notes for the next one, in the working folder."""
 CHANGED = "changed"
 """Folder of the pages that have to be compiled, in the working folder."""
+COMPILED = "compiled"
+"""Folder of what they were compiled to, in the working folder."""
 WORDS = "words"
 """Folder of what the search has read, in the working folder."""
 
@@ -98,13 +100,11 @@ class _Tree:
         """Leave a file as it is."""
         self.mentioned.add(path)
 
-    def sweep(self, *, index: bool) -> int:
-        """Remove stale files and empty folders: those of the full-text index, or all the others."""
+    def sweep(self) -> int:
+        """Remove stale files and empty folders."""
         removed = 0
         for base, _, names in os.walk(self.folder, topdown=False):
             inside = Path(base).relative_to(self.folder)
-            if (inside.parts[:1] == (FOLDER,)) is not index:
-                continue
             for name in names:
                 if (inside / name).as_posix() not in self.mentioned:
                     (Path(base) / name).unlink()
@@ -234,29 +234,32 @@ class _Build:
             self._stage("render")
         self._put(hub_files(book))
         self._put(tool_set_files(book))
+        pages = {path for path in tree.mentioned if path.endswith(".md")}
+        carry = Carry(self._work / "docs", self._previous, reuse.compiled)
+        if self._compiler is not None:
+            carry.gather(pages, {hub.path for hub in HUBS}, self._work / CHANGED)
+            shutil.rmtree(self._work / COMPILED, ignore_errors=True)
+            own = self._work / f"{CHANGED}.yml"
+            own.write_text(_config(self._work / CHANGED, self._work / COMPILED), "utf-8")
+            self._compiler.compile(own)
+        # all that follows is done while pages are compiled
         self._put(data_files(book, reuse))
         for path, content in _assets():
             tree.put(path, content)
         config = self._work / "mkdocs.yml"
         config.write_text(_config(self._work / "docs", self._out), "utf-8")
-        removed = tree.sweep(index=False)
-        pages = {path for path in tree.mentioned if path.endswith(".md")}
-        carry = Carry(self._work / "docs", self._previous, reuse.compiled)
-        if self._compiler is not None:
-            carry.gather(pages, {hub.path for hub in HUBS}, self._work / CHANGED)
-            own = self._work / f"{CHANGED}.yml"
-            own.write_text(_config(self._work / CHANGED, self._out), "utf-8")
-            self._compiler.compile(own)
         self._stage("search")
         for path, content in self._index(held).items():
             tree.put(path, content)
         self._words.sweep()
-        removed += tree.sweep(index=True)
+        removed = tree.sweep()
         if self._compiler is not None:
             self._stage("compile")
-            self._compiler.compiled(self._out)
-            reuse.notes.compiled = carry.complete(self._out, tree.mentioned - pages)
-            shutil.rmtree(self._work / CHANGED)
+            carry.fill(self._out, tree.mentioned - pages)
+            self._compiler.compiled(self._work / COMPILED)
+            reuse.notes.compiled = carry.complete(self._out, self._work / COMPILED)
+            for folder in (CHANGED, COMPILED):
+                shutil.rmtree(self._work / folder)
         self._notes.write_bytes(msgspec.json.encode(reuse.notes))
         return SiteResult(self._work / "docs", config, len(pages), tree.written, removed)
 
