@@ -106,7 +106,7 @@ def test_a_link_that_leads_nowhere_is_refused_and_the_rest_is_read(tmp_path: Pat
         (b"[2026-11-03 10:00:00.123] [info]  Window opened\n", "Electron main.log"),
         (b'{\n  "a": 1\n}\n', "JSON file"),
         (b'[{"a": 1}]', "JSON file"),
-        (gzip.compress(LINE), "gzip"),
+        (gzip.compress(LINE, mtime=0), "gzip"),
         (b"PK\x03\x04 and so on", "zip"),
         (b"SQLite format 3\0" + bytes(84), "SQLite"),
         (b"\x7fELF" + bytes(range(256)) * 4, "binary"),
