@@ -90,14 +90,16 @@ class Bench:
 
     def appended(self, *, watched: bool = False) -> Build:
         """Build when the last request has come since the last build."""
-        newest, last = held_back(self.logs)
+        held = held_back(self.logs)
         self.build()
-        with newest.open("ab") as file:
-            file.write(last)
+        for path, data in held:
+            with path.open("ab") as file:
+                file.write(data)
         return self.build(watched=watched)
 
     def clear(self) -> None:
-        shutil.rmtree(self.site, ignore_errors=True)
+        for folder in (self.site, self.site.with_name(f".{self.site.name}.lms-audit")):
+            shutil.rmtree(folder, ignore_errors=True)
         for path in self.folder.glob("store.db*"):
             path.unlink()
 
@@ -116,13 +118,24 @@ def program() -> list[str]:
     return [sys.executable, "-m", "lms_audit"]
 
 
-def held_back(logs: Path) -> tuple[Path, bytes]:
-    """Cuts the last request off the newest file; appending it again is what a working day does to a log."""
-    newest = max(logs.rglob("*.log"), key=lambda path: (path.parent.name, path.name[:10], int(path.name.split(".")[1])))
-    data = newest.read_bytes()
-    cut = [match.start() for match in REQUEST.finditer(data)][-1]
-    newest.write_bytes(data[:cut])
-    return newest, data[cut:]
+def held_back(logs: Path) -> list[tuple[Path, bytes]]:
+    """Cuts the last request off the newest files; appending it again is what a working day does to a log."""
+    held: list[tuple[Path, bytes]] = []
+    for path in sorted(logs.rglob("*.log"), key=_age, reverse=True):
+        data = path.read_bytes()
+        starts = [match.start() for match in REQUEST.finditer(data)]
+        cut = starts[-1] if starts else 0
+        held.insert(0, (path, data[cut:]))
+        if starts:
+            path.write_bytes(data[:cut])
+            return held
+        path.unlink()
+    raise SystemExit(f"no request in {logs}")
+
+
+def _age(path: Path) -> tuple[str, str, int]:
+    """Month, day and number of a log: later ones are newer."""
+    return path.parent.name, path.name[:10], int(path.name.split(".")[1])
 
 
 def lnav(logs: Path, folder: Path) -> Run | None:
