@@ -38,6 +38,8 @@ GROWTH = 6
 
 CACHE_BYTES = 40 << 20
 """Parsed messages kept at hand, by the size of their JSON."""
+RAW_BYTES = 24 << 20
+"""JSON texts kept at hand: a build looks at each several times, and to inflate it takes longer than the look."""
 
 _TABLES = """
 CREATE TABLE file (
@@ -76,6 +78,7 @@ class Store:
             self._files = {known.file.path: known for known in self._rows()}
         self._outdated = False
         """A file was read anew: items only its earlier reading had may be left over."""
+        self._raws: _Cache[bytes] = _Cache(RAW_BYTES)
         self._messages: _Cache[Message] = _Cache(CACHE_BYTES)
         self._tools: _Cache[tuple[Tool, ...]] = _Cache(CACHE_BYTES // 4)
 
@@ -262,14 +265,18 @@ class Store:
 
     def raw(self, key: Key) -> bytes:
         """JSON text of a stored item as sent (compact). Raises ``KeyError``."""
-        with self._guard():
-            row = self._db.execute("SELECT data FROM item WHERE key = ?", (bytes.fromhex(key),)).fetchone()
-        if row is None:
-            raise KeyError(key)
-        try:
-            return zlib.decompress(row[0], bufsize=GROWTH * len(row[0]))
-        except zlib.error as error:
-            raise StoreDamagedError(f"damaged (item {key}: {error})") from None
+        found = self._raws.get(key)
+        if found is None:
+            with self._guard():
+                row = self._db.execute("SELECT data FROM item WHERE key = ?", (bytes.fromhex(key),)).fetchone()
+            if row is None:
+                raise KeyError(key)
+            try:
+                found = zlib.decompress(row[0], bufsize=GROWTH * len(row[0]))
+            except zlib.error as error:
+                raise StoreDamagedError(f"damaged (item {key}: {error})") from None
+            self._raws.put(key, found, len(found))
+        return found
 
     def message(self, key: Key) -> Message:
         """A stored message in its one shape."""
