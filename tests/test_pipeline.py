@@ -26,16 +26,20 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The reports pages were made of; the pages themselves are a stand-in."""
     reports: list[Any] = []
 
-    def write_site(report: Any, library: Any, site: Path, *, work: Path, **_: Any) -> None:
-        reports.append(report)
-        for request in report.audit.requests:
-            for key in library.path(request.prompt.node) if request.prompt is not None else ():
-                assert library.message(key).key == key
-        (work / "page.md").write_text("page")
-        (site / "index.html").write_text(f"{len(report.audit.requests)} requests")
+    class SiteMaker(nullcontext[Any]):
+        def __init__(self, work: Path, maker: str) -> None:
+            super().__init__(self)
+            self.work = work
 
-    monkeypatch.setattr("lms_audit.present.site.write_site", write_site)
-    monkeypatch.setattr("lms_audit.present.site.workers", lambda *_: nullcontext())
+        def make(self, report: Any, library: Any, site: Path, **_: Any) -> None:
+            reports.append(report)
+            for request in report.audit.requests:
+                for key in library.path(request.prompt.node) if request.prompt is not None else ():
+                    assert library.message(key).key == key
+            (self.work / "page.md").write_text("page")
+            (site / "index.html").write_text(f"{len(report.audit.requests)} requests")
+
+    monkeypatch.setattr("lms_audit.present.site.SiteMaker", SiteMaker)
     monkeypatch.setattr(pipeline, "_program", lambda: "fixed")
     return reports
 

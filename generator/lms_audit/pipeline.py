@@ -107,24 +107,21 @@ def build(config: Config, progress: Progress | None = None) -> BuildResult:
         audit = None
         notes = [*store.notes, *ingested.notes]
         if not outdir.is_current(config.out, "site", state):
-            from lms_audit.present.site import workers, write_site
+            from lms_audit.present.site import SiteMaker
 
-            with _workshop(config) as work, workers(work, maker) as helped:
+            with _workshop(config) as work, SiteMaker(work, maker) as site:
                 understood = _understood(config, names, store, ingested, timed)
                 audit = understood.audit
                 notes += understood.notes
                 report = _analysed(config, understood, timed)
-                with outdir.replacing(config.out, "site", state) as site:
-                    write_site(
+                with outdir.replacing(config.out, "site", state) as out:
+                    site.make(
                         report,
                         understood.library,
-                        site,
-                        work=work,
+                        out,
                         clients=understood.clients,
                         progress=timed,
-                        maker=maker,
                         previous=config.out,
-                        helped=helped,
                     )
         return BuildResult(
             site=config.out, files=ingested.files, notes=tuple(notes), seconds=timed.finish(), audit=audit

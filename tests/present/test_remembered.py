@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lms_audit.present.remembered import Remembered, chapter
+from lms_audit.present.remembered import Remembered
 from lms_audit.present.search import Document, DocumentKind, read_chapter
 from lms_audit.present.views.documents import Telling
 
@@ -31,13 +31,13 @@ class Session:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    Remembered(tmp_path / "words", "maker").source(Session().telling, "pages")
+    Remembered(tmp_path / "words", "maker").source(Session().telling, "pages").chapter()
     return tmp_path / "words"
 
 
 def test_a_session_that_has_not_changed_is_not_told_again(folder: Path) -> None:
     again = Session()
-    assert chapter(Remembered(folder, "maker").source(again.telling, "pages")) == read_chapter(TOLD)
+    assert Remembered(folder, "maker").source(again.telling, "pages").chapter() == read_chapter(TOLD)
     assert again.times == 0
 
 
@@ -55,7 +55,7 @@ def test_a_session_of_other_pages_texts_or_makers_is_told(
     folder: Path, maker: str, pages: str | None, told_first: bytes
 ) -> None:
     changed = Session(told_first=told_first)
-    assert chapter(Remembered(folder, maker).source(changed.telling, pages)) == read_chapter(TOLD)
+    assert Remembered(folder, maker).source(changed.telling, pages).chapter() == read_chapter(TOLD)
     assert changed.times == 1
 
 
@@ -63,13 +63,13 @@ def test_a_damaged_note_is_made_anew(folder: Path) -> None:
     note = folder / "s1.bin"
     note.write_bytes(note.read_bytes()[:20])
     once, twice = Session(), Session()
-    assert chapter(Remembered(folder, "maker").source(once.telling, "pages")) == read_chapter(TOLD)
-    assert chapter(Remembered(folder, "maker").source(twice.telling, "pages")) == read_chapter(TOLD)
+    assert Remembered(folder, "maker").source(once.telling, "pages").chapter() == read_chapter(TOLD)
+    assert Remembered(folder, "maker").source(twice.telling, "pages").chapter() == read_chapter(TOLD)
     assert (once.times, twice.times) == (1, 0)
 
 
 def test_what_no_session_asks_for_any_more_is_forgotten(folder: Path) -> None:
     other = Remembered(folder, "maker")
-    other.source(Session("s2").telling, "pages")
+    other.source(Session("s2").telling, "pages").chapter()
     other.sweep()
     assert [path.name for path in folder.iterdir()] == ["s2.bin"]

@@ -33,7 +33,7 @@ def test_pages_of_a_build_that_was_cut_off_are_not_taken_for_those_of_the_last_o
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(site_module, "search_sources", killed)
+        patch.setattr(site_module, "data_files", killed)
         with pytest.raises(KeyboardInterrupt):
             written(tmp_path / "work", "And now the spout.")
     assert written(tmp_path / "work", "Thanks.") == before

@@ -1,16 +1,22 @@
 """How charts are drawn: one Vega-Lite specification per kind, once for the whole site.
 
-In: nothing. Out: ``specs()`` for ``assets/data/charts.js``. Only this module imports altair, and only when it is asked.
+In: nothing. Out: ``script()`` for ``FILE``. Only this module imports altair, and only when it is asked.
 Rows are named data, so a specification costs 2 ms however many charts there are; types are explicit because nothing is
 inferred from named data. Times are local milliseconds drawn as UTC: the log has no zone.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
+from lms_audit.errors import AuditError
 from lms_audit.model import Json
+from lms_audit.present.helper import Helper
+from lms_audit.present.text import json_text
+
+FILE = "assets/data/charts.js"
 
 PROMPT, ANSWER, TOKENS, INPUT, SPEED = "#d9822b", "#1f8a8c", "#7a6cc8", "#5b82c4", "#1f8a8c"
 BAD, QUIET = "#cf4b3f", "#9aa3ad"
@@ -364,3 +370,27 @@ def specs() -> dict[str, Json]:
         spec.pop("config", None)
         found[kind] = spec
     return found
+
+
+def script() -> str:
+    """The same as ``FILE``."""
+    return f"lmsAudit.specs({json_text(specs())});\n"
+
+
+class Drawer(Helper):
+    """A process that draws while this one works: altair takes most of a second, and half of it to load."""
+
+    def __init__(self) -> None:
+        super().__init__(["-m", __name__])
+        self.start()
+
+    def script(self) -> str:
+        """Wait for the file's content."""
+        done = self.finish()
+        if done.failed:
+            raise AuditError(f"the charts could not be drawn: {done.last_words()}")
+        return done.answer.decode()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(script())

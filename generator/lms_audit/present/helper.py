@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -33,10 +34,12 @@ class Done(Struct, frozen=True):
 class Helper:
     """A Python process. ``start`` and then ``finish`` are one job; leaving the context ends it."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, arguments: Sequence[str], environment: dict[str, str] | None = None) -> None:
+        package = Path(__file__).parents[2]  # the same program, wherever it was imported from
+        paths = filter(None, (str(package), os.environ.get("PYTHONPATH")))
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
-            env=os.environ | environment,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | (environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -52,12 +55,19 @@ class Helper:
             self._process.kill()
         self._process.communicate()
 
-    def start(self, job: bytes) -> None:
-        """Hand over the job; returns as soon as the process has taken it."""
+    def send(self, job: bytes) -> None:
+        """Hand over a piece of the job; returns as soon as the process has taken it."""
+        assert self._process.stdin is not None
+        with suppress(OSError):  # it has died already: ``finish`` tells why
+            self._process.stdin.write(job)
+            self._process.stdin.flush()
+
+    def start(self, job: bytes = b"") -> None:
+        """Hand over the last piece: there is no more to come."""
+        self.send(job)
         given, self._process.stdin = self._process.stdin, None
         assert given is not None
-        with suppress(OSError):  # it has died already: ``finish`` tells why
-            given.write(job)
+        with suppress(OSError):
             given.close()
 
     def finish(self) -> Done:

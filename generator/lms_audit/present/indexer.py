@@ -1,55 +1,67 @@
-"""Joins the chapters of the search in a process of its own, while pages are rendered in this one.
+"""Makes the index of the search in a process of its own, while pages are rendered in this one.
 
-In: sources of chapters, most of which the last build left on disk. Out: the files of the index, the same bytes as
+In: sources of chapters in order, as they are known. Out: the files of the index, the same bytes as
 ``search.build_index`` gives anywhere.
 
-Cost: that of ``build_index``, on another core, and a tenth of a second to get ready that nobody waits for.
+Cost: that of reading and joining chapters, on another core, and a tenth of a second to get ready.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
+from queue import SimpleQueue
+from threading import Thread
 
 import msgspec
 
 from lms_audit.errors import AuditError
 from lms_audit.present.helper import Helper
-from lms_audit.present.remembered import Source, chapter
+from lms_audit.present.remembered import ChapterSource
 from lms_audit.present.search import build_index
 
-WORTH_A_PROCESS = 256 << 10
-"""Bytes of notes from which on joining them takes longer than a page or two."""
+_LENGTH = 4
+"""Bytes in front of each source that tell its length."""
 
 
 class Indexer(Helper):
-    """A process that is getting ready. ``start`` and then ``index`` are one job."""
+    """A process that waits for chapters. ``add`` each of them, then ``index``."""
 
     def __init__(self) -> None:
-        package = Path(__file__).parents[2]  # the same program, wherever it was imported from
-        paths = filter(None, (str(package), os.environ.get("PYTHONPATH")))
-        super().__init__(["-m", __name__], {"PYTHONPATH": os.pathsep.join(paths)})
+        super().__init__(["-m", __name__])
 
-    def join(self, sources: Sequence[Source]) -> None:
-        """Join these chapters; returns at once."""
-        self.start(msgspec.msgpack.encode(sources))
+    def add(self, source: ChapterSource) -> None:
+        """One more chapter."""
+        job = msgspec.msgpack.encode(source)
+        self.send(len(job).to_bytes(_LENGTH, "little") + job)
 
-    def joined(self) -> dict[str, bytes]:
+    def index(self) -> dict[str, bytes]:
         """Wait for the index: file name (from the site's root) -> content."""
+        self.start()
         done = self.finish()
         if done.failed:
             raise AuditError(f"the search index could not be made: {done.last_words()}")
         return msgspec.msgpack.decode(done.answer, type=dict[str, bytes])
 
 
+def _received() -> Iterator[ChapterSource]:
+    """The sources as they come. They are taken at once, lest whoever sends them waits."""
+    waiting: SimpleQueue[bytes] = SimpleQueue()
+
+    def take() -> None:
+        while length := sys.stdin.buffer.read(_LENGTH):
+            waiting.put(sys.stdin.buffer.read(int.from_bytes(length, "little")))
+        waiting.put(b"")
+
+    Thread(target=take, daemon=True).start()
+    while job := waiting.get():
+        yield msgspec.msgpack.decode(job, type=ChapterSource)
+
+
 def main() -> None:
     """The process."""
-    job = sys.stdin.buffer.read()
-    if job:
-        sources = msgspec.msgpack.decode(job, type=list[Source])
-        sys.stdout.buffer.write(msgspec.msgpack.encode(build_index(map(chapter, sources))))
+    index = build_index(source.chapter() for source in _received())
+    sys.stdout.buffer.write(msgspec.msgpack.encode(index))
 
 
 if __name__ == "__main__":

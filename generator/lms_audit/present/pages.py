@@ -12,16 +12,12 @@ from typing import Any
 from msgspec import Struct
 
 from lms_audit.model import Key, Session
-from lms_audit.present import charts, render, rows
-from lms_audit.present.remembered import Remembered, Source
+from lms_audit.present import render, rows
 from lms_audit.present.reuse import Kept, Reuse, session_digest
 from lms_audit.present.text import json_text
 from lms_audit.present.views import cache, evidence, hubs, lists, overview, prompts, tool_sets
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.documents import Held, tellings
 from lms_audit.present.views.session import session_pages
-
-CHARTS = "assets/data/charts.js"
 
 
 class File(Struct, frozen=True):
@@ -117,8 +113,8 @@ def hub_files(book: Book) -> Iterator[File]:
         yield File(hub.path, content)
 
 
-def session_files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[int, int]]]) -> Iterator[File]:
-    """The pages of all sessions with their data files; those that would come out the same stay.
+def session_files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[int, int]]]) -> Iterator[list[File]]:
+    """The pages of each session with their data files; those that would come out the same stay.
 
     ``held`` is filled with what each session's data files hold, and where.
     """
@@ -128,9 +124,9 @@ def session_files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[i
         digest = session_digest(book, session, before, after)
         kept = reuse.kept(session, digest)
         if kept is not None:
-            yield from (File(path, None) for path in kept.files)
+            made = [File(path, None) for path in kept.files]
         else:
-            made: list[File] = []
+            made = []
             items: Mapping[Key, tuple[int, int]] = {}
             for view in session_pages(book, session, before, after):
                 path = book.session_path(session.id, view.part).replace(".html", ".md")
@@ -143,8 +139,8 @@ def session_files(book: Book, reuse: Reuse, held: dict[str, Mapping[Key, tuple[i
                 items = view.items
             kept = Kept(digest, tuple(file.path for file in made), dict(items))
             reuse.note(session, kept)
-            yield from made
         held[session.id] = kept.items
+        yield made
 
 
 def _neighbours(book: Book) -> dict[str, tuple[Session | None, Session | None]]:
@@ -164,17 +160,9 @@ def tool_set_files(book: Book) -> Iterator[File]:
         yield File(view.data_path, view.data)
 
 
-def data_files(book: Book, reuse: Reuse) -> Iterator[File]:
-    """What scripts share: chart specifications, sessions for the sidebar, definitions, rows of the two lists."""
-    # altair takes half a second to load, and would say the same as last time
-    drawn = None if reuse.made_by_us(CHARTS) else f"lmsAudit.specs({json_text(charts.specs())});\n"
-    yield File(CHARTS, drawn)
+def data_files(book: Book) -> Iterator[File]:
+    """What scripts share: sessions for the sidebar, definitions, rows of the two lists."""
     yield File("assets/data/sessions.js", f"lmsAudit.sessions({json_text(lists.index_data(book))});\n")
     yield File("assets/data/definitions.js", f"lmsAudit.definitions({json_text(evidence.definitions_data())});\n")
     yield File("data/sessions.js", rows.script(lists.session_rows(book)).decode("ascii"))
     yield File("data/requests.js", rows.script(lists.request_rows(book)).decode("ascii"))
-
-
-def search_sources(book: Book, held: Held, reuse: Reuse, remembered: Remembered) -> list[Source]:
-    """The chapters of the search in order; ``held`` says where the sessions' data files have the texts."""
-    return [remembered.source(told, reuse.digest(told.session)) for told in tellings(book, held)]

@@ -1,9 +1,9 @@
 """What the search has read, kept from one build to the next in the working folder.
 
-In: what sessions tell, and the digest of each session's pages. Out: where the documents stand as the index needs them;
-of sessions that have not changed they are those of the last build, and no message is looked at.
+In: what sessions tell, and the digest of each session's pages. Out: where each chapter of the index comes from; of
+sessions that have not changed that is the last build's note, and no message is looked at.
 
-Cost: of a session that has changed, that of telling and reading its documents; of any other, a checksum of one file.
+Cost: of a session that has changed, that of telling its documents; of any other, a checksum of one file.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
-from lms_audit.present.search import Chapter, read_chapter
+from lms_audit.present.search import Chapter, Document, read_chapter
 
 if TYPE_CHECKING:
     from lms_audit.present.views.documents import Telling
@@ -23,8 +24,26 @@ if TYPE_CHECKING:
 _LEVEL = 1
 _DIGEST = 16
 
-Source = str | Chapter
-"""The file that has a chapter, or one that is kept nowhere."""
+
+class ChapterSource(Struct, frozen=True, array_like=True):
+    """A chapter of the index, or what it is to be made of."""
+
+    note: str
+    """The file it stands in, or will; empty: it is kept nowhere."""
+    known: bytes
+    """What decides whether a note still holds."""
+    documents: tuple[Document, ...] | None
+    """``None``: the note holds."""
+
+    def chapter(self) -> Chapter:
+        """The chapter; read and noted where it was not."""
+        path = Path(self.note)
+        if self.documents is None:
+            return msgspec.msgpack.decode(zlib.decompress(path.read_bytes()[_DIGEST:]), type=Chapter)
+        read = read_chapter(self.documents)
+        if self.note:
+            _save(path, self.known, read)
+        return read
 
 
 class Remembered:
@@ -35,22 +54,14 @@ class Remembered:
         self._maker = maker
         self._used: set[str] = set()
 
-    def source(self, telling: Telling, pages: str | None) -> Source:
-        """The documents told, read. ``pages`` is the digest of their session's pages (see ``reuse``)."""
+    def source(self, telling: Telling, pages: str | None) -> ChapterSource:
+        """Where the documents told come from. ``pages`` is the digest of their session's pages (see ``reuse``)."""
         if not self._maker or telling.session is None or pages is None:
-            return read_chapter(telling.documents())
+            return ChapterSource("", b"", tuple(telling.documents()))
         path = self._folder / f"{telling.session}.bin"
         self._used.add(path.name)
         known = f"{self._maker} {pages} ".encode() + telling.told_first
-        if not _fits(path, known):
-            _save(path, known, read_chapter(telling.documents()))
-        return str(path)
-
-    def size(self) -> int:
-        """Bytes of the notes there are; 0 where nothing is kept."""
-        if not self._maker or not self._folder.is_dir():
-            return 0
-        return sum(path.stat().st_size for path in self._folder.iterdir())
+        return ChapterSource(str(path), known, None if _fits(path, known) else tuple(telling.documents()))
 
     def sweep(self) -> None:
         """Forget sessions nobody asked for."""
@@ -58,13 +69,6 @@ class Remembered:
             for path in self._folder.iterdir():
                 if path.name not in self._used:
                     path.unlink()
-
-
-def chapter(source: Source) -> Chapter:
-    """What a source holds."""
-    if isinstance(source, Chapter):
-        return source
-    return msgspec.msgpack.decode(zlib.decompress(Path(source).read_bytes()[_DIGEST:]), type=Chapter)
 
 
 def _fits(path: Path, known: bytes) -> bool:

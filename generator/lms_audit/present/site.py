@@ -14,9 +14,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 import yaml
@@ -26,16 +26,18 @@ from lms_audit.analyse.report import Report
 from lms_audit.correlate.clients import Clients
 from lms_audit.errors import AuditError
 from lms_audit.model import Key, Library
+from lms_audit.present import charts
 from lms_audit.present.carry import Carry
+from lms_audit.present.charts import Drawer
 from lms_audit.present.compiler import Compiler
-from lms_audit.present.indexer import WORTH_A_PROCESS, Indexer
-from lms_audit.present.pages import HUBS, File, data_files, hub_files, search_sources, session_files, tool_set_files
-from lms_audit.present.remembered import Remembered, chapter
+from lms_audit.present.indexer import Indexer
+from lms_audit.present.pages import HUBS, File, data_files, hub_files, session_files, tool_set_files
+from lms_audit.present.remembered import Remembered
 from lms_audit.present.resources import resources
 from lms_audit.present.reuse import Notes, Reuse
-from lms_audit.present.search import FOLDER, build_index
+from lms_audit.present.search import FOLDER
 from lms_audit.present.views.book import Book
-from lms_audit.present.views.documents import Held
+from lms_audit.present.views.documents import tellings
 
 ASSETS = ("assets",)
 NOTES = "pages.json"
@@ -154,23 +156,6 @@ def _config(docs: Path, out: Path) -> str:
     return yaml.safe_dump(config, sort_keys=False)
 
 
-class Workers(Struct, frozen=True):
-    """The processes that are getting ready to help."""
-
-    compiler: Compiler
-    indexer: Indexer | None
-    """``None``: there is too little for it to do."""
-
-
-@contextmanager
-def workers(work: Path, maker: str, builder: str = "mkdocs") -> Iterator[Workers]:
-    """The processes a site in ``work`` will need; the earlier they are started, the less they are waited for."""
-    with ExitStack() as stack:
-        compiler = stack.enter_context(Compiler(builder))
-        much = Remembered(work / WORDS, maker).size() >= WORTH_A_PROCESS
-        yield Workers(compiler, stack.enter_context(Indexer()) if much else None)
-
-
 def write_site(
     report: Report,
     library: Library,
@@ -178,64 +163,64 @@ def write_site(
     work: Path,
     *,
     compile: bool = True,  # noqa: A002
-    clients: Clients | None = None,
-    progress: Progress | None = None,
     maker: str = "",
-    previous: Path | None = None,
-    helped: Workers | None = None,
 ) -> SiteResult:
-    """Write the docs tree below ``work`` and compile it into ``out``, a folder that is ours (see ``outdir``).
+    """Make a site at once: what ``SiteMaker`` does for those who know beforehand that they will need it."""
+    with SiteMaker(work, maker, compile=compile) as site:
+        return site.make(report, library, out)
+
+
+class SiteMaker:
+    """One site in the making, in the working folder ``work``.
 
     ``maker`` is a digest of the program and its settings: pages that the same maker has left in ``work``, and compiled
-    in the site ``previous``, are kept where they would come out the same. Without one, all pages are made. ``helped``
-    are processes that were started before; without them they are started now.
+    in the previous site, are kept where they would come out the same. Without one, all pages are made. Entering the
+    context starts the processes that will help: the earlier, the less they are waited for.
     """
-    work, out = work.resolve(), out.resolve()
-    with ExitStack() as stack:
-        if helped is None and compile:
-            helped = stack.enter_context(workers(work, maker))
-        book = Book(report, library, None if clients is None else clients.rules.clients)
-        return _Build(book, work, out, progress, maker, previous, helped).made()
 
+    def __init__(self, work: Path, maker: str = "", *, compile: bool = True) -> None:  # noqa: A002
+        self._work = work.resolve()
+        self._compiles = compile
+        self._tree = _Tree(self._work / "docs")
+        self._reuse = Reuse(maker, _last_notes(self._work / NOTES), self._tree.has)
+        self._words = Remembered(self._work / WORDS, maker)
+        self._processes = ExitStack()
 
-class _Build:
-    """One site in the making."""
+    def __enter__(self) -> Self:
+        # altair would say the same as last time
+        self._drawer = None if self._reuse.made_by_us(charts.FILE) else self._processes.enter_context(Drawer())
+        self._indexer = self._processes.enter_context(Indexer())
+        self._compiler = self._processes.enter_context(Compiler()) if self._compiles else None
+        return self
 
-    def __init__(
+    def __exit__(self, *about: object) -> None:
+        self._processes.close()
+
+    def make(
         self,
-        book: Book,
-        work: Path,
+        report: Report,
+        library: Library,
         out: Path,
-        progress: Progress | None,
-        maker: str,
-        previous: Path | None,
-        helped: Workers | None,
-    ) -> None:
-        self._stage = progress.stage if progress is not None else lambda _: None
-        self._book, self._work, self._out = book, work, out
-        self._compiler = None if helped is None else helped.compiler
-        self._indexer = None if helped is None else helped.indexer
-        self._tree = _Tree(work / "docs")
-        self._notes = work / NOTES
-        self._reuse = Reuse(maker, _last_notes(self._notes), self._tree.has)
-        self._words = Remembered(work / WORDS, maker)
-        self._previous = previous
+        *,
+        clients: Clients | None = None,
+        progress: Progress | None = None,
+        previous: Path | None = None,
+    ) -> SiteResult:
+        """Write the docs tree and compile it into ``out``, a folder that is ours (see ``outdir``).
 
-    def made(self) -> SiteResult:
-        """All of it, in the order that keeps two cores at work."""
-        book, reuse, tree = self._book, self._reuse, self._tree
-        self._stage("render")
-        self._notes.unlink(missing_ok=True)  # what they tell of the pages holds no longer, should this build be cut off
-        held: dict[str, Mapping[Key, tuple[int, int]]] = {}
-        self._put(session_files(book, reuse, held))
-        if self._indexer is not None:
-            self._stage("search")
-            self._indexer.join(search_sources(book, held, reuse, self._words))
-            self._stage("render")
+        In the order that keeps two cores at work.
+        """
+        out = out.resolve()
+        stage = progress.stage if progress is not None else lambda _: None
+        stage("render")
+        reuse, tree, notes = self._reuse, self._tree, self._work / NOTES
+        notes.unlink(missing_ok=True)  # what they tell of the pages holds no longer, should this build be cut off
+        book = Book(report, library, None if clients is None else clients.rules.clients)
+        self._sessions(book)
         self._put(hub_files(book))
         self._put(tool_set_files(book))
         pages = {path for path in tree.mentioned if path.endswith(".md")}
-        carry = Carry(self._work / "docs", self._previous, reuse.compiled)
+        carry = Carry(self._work / "docs", previous, reuse.compiled)
         if self._compiler is not None:
             carry.gather(pages, {hub.path for hub in HUBS}, self._work / CHANGED)
             shutil.rmtree(self._work / COMPILED, ignore_errors=True)
@@ -243,25 +228,36 @@ class _Build:
             own.write_text(_config(self._work / CHANGED, self._work / COMPILED), "utf-8")
             self._compiler.compile(own)
         # all that follows is done while pages are compiled
-        self._put(data_files(book, reuse))
+        self._put(data_files(book))
+        self._put([File(charts.FILE, None if self._drawer is None else self._drawer.script())])
         for path, content in _assets():
             tree.put(path, content)
         config = self._work / "mkdocs.yml"
-        config.write_text(_config(self._work / "docs", self._out), "utf-8")
-        self._stage("search")
-        for path, content in self._index(held).items():
+        config.write_text(_config(self._work / "docs", out), "utf-8")
+        stage("search")
+        for path, content in self._indexer.index().items():
             tree.put(path, content)
         self._words.sweep()
         removed = tree.sweep()
         if self._compiler is not None:
-            self._stage("compile")
-            carry.fill(self._out, tree.mentioned - pages)
+            stage("compile")
+            carry.fill(out, tree.mentioned - pages)
             self._compiler.compiled(self._work / COMPILED)
-            reuse.notes.compiled = carry.complete(self._out, self._work / COMPILED)
+            reuse.notes.compiled = carry.complete(out, self._work / COMPILED)
             for folder in (CHANGED, COMPILED):
                 shutil.rmtree(self._work / folder)
-        self._notes.write_bytes(msgspec.json.encode(reuse.notes))
+        notes.write_bytes(msgspec.json.encode(reuse.notes))
         return SiteResult(self._work / "docs", config, len(pages), tree.written, removed)
+
+    def _sessions(self, book: Book) -> None:
+        """Pages of the sessions, each followed by what it has for the search."""
+        held: dict[str, Mapping[Key, tuple[int, int]]] = {}
+        told = tellings(book, held)
+        for files, telling in zip(session_files(book, self._reuse, held), told, strict=False):
+            self._put(files)
+            self._indexer.add(self._words.source(telling, self._reuse.digest(telling.session)))
+        for telling in told:  # what belongs to no session
+            self._indexer.add(self._words.source(telling, None))
 
     def _put(self, files: Iterable[File]) -> None:
         for file in files:
@@ -269,12 +265,6 @@ class _Build:
                 self._tree.keep(file.path)
             else:
                 self._tree.put(file.path, file.content.encode("utf-8"))
-
-    def _index(self, held: Held) -> dict[str, bytes]:
-        """The search index: of a helper that had little to read, or made here while pages are compiled."""
-        if self._indexer is not None:
-            return self._indexer.joined()
-        return build_index(map(chapter, search_sources(self._book, held, self._reuse, self._words)))
 
 
 def _last_notes(path: Path) -> Notes:
