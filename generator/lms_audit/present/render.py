@@ -12,6 +12,8 @@ from posixpath import dirname, relpath
 from typing import Any
 
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.nodes import Expr
 
 from lms_audit.present import text
 from lms_audit.present.resources import resources
@@ -23,16 +25,30 @@ ABOVE = "<!--body-->"
 def _compiled() -> FileSystemBytecodeCache | None:
     """Where compiled templates are kept for the next run: a folder of Jinja's own, which nobody else may write to."""
     try:
-        return FileSystemBytecodeCache()
+        return FileSystemBytecodeCache(pattern="__lms_audit_%s.cache")
     except (OSError, RuntimeError):  # no such folder, or not for us alone
         return None
+
+
+class _Printing(CodeGenerator):
+    """Prints what ``finalize`` makes of a value. It is escaped, and to do it again takes as long as all the rest."""
+
+    def _output_child_pre(self, node: Expr, frame: Frame, finalize: Any) -> None:  # noqa: ARG002
+        self.write(finalize.src)
+
+    def _output_child_post(self, node: Expr, frame: Frame, finalize: Any) -> None:  # noqa: ARG002
+        self.write(")")
+
+
+class _Templates(Environment):
+    code_generator_class = _Printing
 
 
 @cache
 def environment() -> Environment:
     """The templates, compiled once."""
     folder = resources()
-    made = Environment(
+    made = _Templates(
         loader=FileSystemLoader([folder / "pages", folder]),
         autoescape=True,
         undefined=StrictUndefined,

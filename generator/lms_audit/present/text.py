@@ -17,8 +17,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 import yaml
@@ -83,11 +83,15 @@ def _escaped(text: str) -> str:
 _PLAIN = re.compile(r"[ !#-%(-;=?-~–…·×→]*")
 
 
+# what ``Markup(text)`` does with a text, without asking first whether it is one
+_markup: Callable[[str], Markup] = partial(str.__new__, Markup)
+
+
 def escape(text: str) -> Markup:
     """A value for an element or a quoted attribute, on one line of source."""
     if _PLAIN.fullmatch(text):
-        return Markup(text)
-    return Markup(_escaped(text).replace("\n", "&#10;").replace("\t", "&#9;"))
+        return _markup(text)
+    return _markup(_escaped(text).replace("\n", "&#10;").replace("\t", "&#9;"))
 
 
 def lines(text: str) -> Markup:
@@ -101,14 +105,14 @@ def pre(text: str, kind: str = "") -> Markup:
     return Markup(f"{opening}\n{_escaped(text)}</pre>")
 
 
-def finalize(value: object) -> object:
+def finalize(value: object) -> Markup:
     """What Jinja prints of a value: markup as it is, text escaped, numbers as they are; nothing else is printable."""
     if isinstance(value, Markup):
         return value
     if isinstance(value, str):
         return escape(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Markup(value)
+        return _markup(str(value))
     raise TypeError(f"a template printed {type(value).__name__}")
 
 
