@@ -99,6 +99,16 @@ def test_pages_left_beside_the_site_can_be_served_from_the_repository(sample: Pa
     assert (work(sample) / "docs" / "index.md").is_file()
 
 
+def test_modules_in_the_folder_one_stands_in_are_not_run(tmp_path: Path) -> None:
+    for name in ("altair", "jinja2", "logging", "mkdocs", "msgspec", "queue"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w').close()\n", "utf-8")
+    command = [sys.executable, "-P", "-m", "lms_audit", "build", str(ROOT / "logs_sample"), "-o", "site", "-q"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "generator")}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_build_says_nothing_when_asked_to_be_quiet(tmp_path: Path) -> None:
     command = [
         sys.executable,

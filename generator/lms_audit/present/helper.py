@@ -38,7 +38,7 @@ class Helper:
         package = Path(__file__).parents[2]  # the same program, wherever it was imported from
         paths = filter(None, (str(package), os.environ.get("PYTHONPATH")))
         self._process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [sys.executable, "-P", *arguments],  # never modules of the folder one happens to stand in
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | (environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
