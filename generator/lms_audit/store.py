@@ -275,7 +275,8 @@ class Store:
                 found = zlib.decompress(row[0], bufsize=GROWTH * len(row[0]))
             except zlib.error as error:
                 raise StoreDamagedError(f"damaged (item {key}: {error})") from None
-            self._raws.put(key, found, len(found))
+            if len(found) < RAW_BYTES // 4:
+                self._raws.put(key, found, len(found))
         return found
 
     def message(self, key: Key) -> Message:

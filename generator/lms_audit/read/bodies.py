@@ -248,11 +248,12 @@ class BodyReader:
 
     def _long_member(self, name: str, data: bytes, at: int, stop: int) -> tuple[int, Known]:
         """Where a member's value ends, and what it is: mostly what the body before had, to the last byte."""
-        last = self._members_before.get(name)
-        if last is not None and data.startswith(last[0], at) and _ENDED.match(data, at + len(last[0])):
-            self.work.compared += len(last[0])
-            self.items.setdefault(last[1].key, b"")
-            return at + len(last[0]), last[1]
+        before, known = self._members_before.get(name, (b"", None))
+        end = at + len(before)
+        if known is not None and end <= stop and data.startswith(before, at) and _ENDED.match(data, end):
+            self.work.compared += len(before)
+            self.items.setdefault(known.key, b"")
+            return end, known
         end = _value_end(data, at, stop, b"\n  ")
         raw = data[at:end]
         known = self._known(raw)
