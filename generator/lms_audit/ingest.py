@@ -266,4 +266,4 @@ def _continued(job: Job, path: Path) -> FileDigest | None:
     if job.previous is None or discover.fingerprint(path, job.size) != job.mark:
         return None
     previous = unpack(job.previous)
-    return previous if previous.size == job.size else None  # another encoding: offsets do not hold
+    return None if previous.recoded else previous

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from lms_audit.model import Class, Key, LogSettings, Problem, Tally
 from lms_audit.read.bodies import Seen
 from lms_audit.read.events import AnyEvent, Before, Edge, FileDigest, RequestReceived, Work
-from lms_audit.read.framing import BOM, Record, records
+from lms_audit.read.framing import BOM, Record, begun, records
 from lms_audit.read.lmstudio import Reader
 
 NOTHING = Before()
@@ -61,21 +61,40 @@ def digest_chunks(
     return _Reading(name, seen).read(chunks, start, line, before)
 
 
-def _utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """UTF-16, as a Windows shell writes when output is redirected, becomes UTF-8; all else passes untouched."""
-    first = next(chunks, b"")
-    while len(first) < 2 and (more := next(chunks, None)) is not None:
-        first += more
-    encoding = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(first[:2])
-    if encoding is None:
-        yield first
-        yield from chunks
-        return
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    yield decoder.decode(first[2:]).encode("utf-8", "replace")
-    for chunk in chunks:
-        yield decoder.decode(chunk).encode("utf-8", "replace")
-    yield decoder.decode(b"", True).encode("utf-8", "replace")
+class _Text:
+    """The chunks of a file as UTF-8: UTF-16, as a Windows shell writes when output is redirected, is recoded."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self.size = 0
+        """Bytes of the file so far."""
+        self.encoding: str | None = None
+        """``None``: nothing is recoded."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        chunks = self._counted()
+        first = next(chunks, b"")
+        while len(first) < 2 and (more := next(chunks, None)) is not None:
+            first += more
+        self.encoding = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(first[:2])
+        if self.encoding is None:
+            yield first
+            yield from chunks
+            return
+        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
+        yield decoder.decode(first[2:]).encode("utf-8", "replace")
+        for chunk in chunks:
+            yield decoder.decode(chunk).encode("utf-8", "replace")
+        yield decoder.decode(b"", True).encode("utf-8", "replace")
+
+    def _counted(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.size += len(chunk)
+            yield chunk
+
+    def bytes_of(self, text: bytes) -> int:
+        """Bytes that a part of the text takes in the file."""
+        return len(text) if self.encoding is None else len(text.decode("utf-8", "replace").encode(self.encoding))
 
 
 class _Reading:
@@ -96,6 +115,9 @@ class _Reading:
         self.times: list[int] = []
         self.precise = False
         self.held: Record | None = None
+        self.text = _Text(())
+        self.counted = 0
+        """Bytes of the records behind us, as the file has them."""
         self.continues = False
         """The first record read is not the first of its file."""
 
@@ -109,7 +131,8 @@ class _Reading:
     def read(self, chunks: Iterable[bytes], start: int, line: int, before: Before) -> FileDigest:
         self.reader.restore(before)
         self.continues = before != NOTHING
-        for record in records(_utf8(iter(chunks)), start=start, line=line):
+        self.text = _Text(chunks)
+        for record in records(self.text, start=start, line=line):
             if self.held is not None:
                 self._settle(self.held)
             self.held = record
@@ -118,9 +141,13 @@ class _Reading:
     def _settle(self, record: Record) -> None:
         """Reads a record that is surely whole."""
         events = self.reader.read(record)
-        if self._is_head(record):
+        size = self.text.bytes_of(record.raw)
+        if not self.counted and self.text.encoding is not None:
+            size += len(codecs.BOM_UTF16)
+        self.counted += size
+        if self._is_head(record, size):
             return
-        tally = Tally(1, len(record.raw))
+        tally = Tally(1, size)
         self.classes[self.reader.fate] = self.classes.get(self.reader.fate, Tally()) + tally
         self.kinds[self.reader.kind] = self.kinds.get(self.reader.kind, Tally()) + tally
         if self.reader.unknown is not None and len(self.unknown) < EXAMPLES:
@@ -128,11 +155,11 @@ class _Reading:
         self.events += events
         self._note(record)
 
-    def _is_head(self, record: Record) -> bool:
+    def _is_head(self, record: Record, size: int) -> bool:
         """Text before the first record, which the file before may explain."""
         if record.form is not None or not record.raw.strip(b"\0\r\n " + BOM) or self.reader.kind == "padding":
             return False
-        self.head = _edge(record)
+        self.head = _edge(record, size)
         return True
 
     def _note(self, record: Record) -> None:
@@ -159,14 +186,17 @@ class _Reading:
         open_runs = reader.fold.open(self.events)
         if held is not None:
             reader.fold.start()
-            tail_events = reader.read(held)
-            if not self._is_head(held):
-                tail = _edge(held, closed=_is_closed(held, tail_events))
+            cut = begun(held.raw) if held.form is not None else 0
+            tail_events = reader.read(Record(held.raw[:-cut], held.start, held.line) if cut else held)
+            size = self.text.size - self.counted
+            if not self._is_head(held, size):
+                unfinished = self.text.bytes_of(held.raw[len(held.raw) - cut :])
+                tail = _edge(held, size, begun=unfinished, closed=_is_closed(held, tail_events))
                 tail_fate = (reader.fate, reader.kind)
                 self._note(held)
         return FileDigest(
             name=reader.name,
-            size=held.end if held is not None else start,
+            size=start + self.text.size,
             lines=held.end_line if held is not None else line - 1,
             events=reader.fold.settle(self.events),
             tail_events=reader.fold.settle(tail_events),
@@ -181,6 +211,7 @@ class _Reading:
             tail_unknown=reader.unknown if tail else None,
             first_record=self.first_record,
             first_end=self.first_end,
+            recoded=self.text.encoding is not None,
             precise=self.precise,
             first_at=self.times[0] if self.times else None,
             last_at=self.times[-1] if self.times else None,
@@ -200,15 +231,16 @@ def _is_closed(record: Record, events: Sequence[AnyEvent]) -> bool:
     return asked and record.raw.endswith((b"}\n", b"}\r\n"))
 
 
-def _edge(record: Record, *, closed: bool = False) -> Edge:
+def _edge(record: Record, size: int, *, begun: int = 0, closed: bool = False) -> Edge:
     return Edge(
         start=record.start,
         line=record.line,
-        size=len(record.raw),
+        size=size,
         breaks=record.breaks,
         open=not record.raw.endswith(b"\n"),
         closed=closed,
         mark=record_mark(record.raw),
+        begun=begun,
         data=b"" if closed else record.raw,
     )
 

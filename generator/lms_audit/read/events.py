@@ -378,6 +378,8 @@ class Edge(Struct, frozen=True):
     """What two copies of one record have in common."""
     closed: bool = False
     """It is a request with its whole body, and surely does not go on."""
+    begun: int = 0
+    """Bytes at its end, where the file breaks off within the prefix of a further record."""
     data: bytes = b""
     """The record itself, unless it is closed; empty in a digest from the store, see ``join``."""
 
@@ -435,6 +437,8 @@ class FileDigest(Struct, frozen=True, kw_only=True):
     """Mark of the first record, to notice one repeated at the seam."""
     first_end: int = 0
     """Last line of the first record."""
+    recoded: bool = False
+    """The file is UTF-16: sizes are the file's, but offsets are those of the text as UTF-8."""
     precise: bool = False
     """Times have milliseconds."""
     first_at: Millis | None = None

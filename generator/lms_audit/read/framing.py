@@ -65,6 +65,13 @@ START_DIRTY = re.compile(rb"[\n\0](?=(?:" + BOM + rb")?" + ANSI + rb"(?:" + _BAR
 REACH = 320
 """No prefix, colours included, is longer: a line break nearer to the end of the buffer waits for more bytes."""
 
+_BEGUN = re.compile(
+    # [2026-03-02 09:00:00][DEB      2026-03-02 09:0      {"timestamp":17900
+    rb"(?:\[2\d{0,3}|2\d{3}(?=-))(?:-\d{0,2}(?:-\d{0,2}(?:\x20[\d:.]{0,12})?)?)?(?:\]?\x20{0,2}\[?[A-Z]{0,5})"
+    rb'|\{\s?"t[a-z]{0,8}(?:"(?::\s?\d{0,14}(?:,\s?"?[a-z]{0,4}"?:?\s?)?)?)?'
+)
+"""A prefix that is not whole."""
+
 _PADDING = re.compile(rb"(?:" + BOM + rb")?\0*")
 _UI_TEXT = re.compile(rb"[\x20\t]*+\r?\n[\x20\t]?|\x20")
 
@@ -136,6 +143,12 @@ class Record:
             rest = _UI_TEXT.match(self.data, at)
             return rest.end() if rest else at
         return at + 1 if self.data[at : at + 1] == b" " else at
+
+
+def begun(data: bytes) -> int:
+    """How many bytes at the end of a file are the beginning of a prefix that was never written to its end."""
+    last = data.rfind(b"\n") + 1
+    return len(data) - last if last and _BEGUN.fullmatch(data[last:].rstrip(b"\0")) else 0
 
 
 @lru_cache(maxsize=512)

@@ -26,6 +26,7 @@ PREFIX_BEGUN = re.compile(rb"\[?\d{0,4}(?:\d-\d{0,2}|\d-\d\d-[\d :.]{0,15})?(?:\
 """The beginning of a prefix: of ``[2026-03-02 09:00:00][DEBUG]``, in the forms it has."""
 
 LOST = "text before the first record"
+CUT_PREFIX = "cut line"
 
 
 class Stretch(Struct, frozen=True):
@@ -198,7 +199,12 @@ def _health(digest: FileDigest, before: FileDigest | None, seam: FileDigest | No
             count((fate, LOST), digest.head.size, 1)
     if digest.tail is not None:
         settled = seam if seam is not None else digest
-        count(settled.tail_fate or (Class.UNKNOWN, "unknown"), digest.tail.size, 1)
+        begun = digest.tail.begun if seam is None else 0
+        count(settled.tail_fate or (Class.UNKNOWN, "unknown"), digest.tail.size - begun, 1)
+        if begun:
+            count((Class.DAMAGED, CUT_PREFIX), begun, 1)
+            where = LineRange(digest.name, digest.lines, digest.lines)
+            problems.append(Problem(CUT_PREFIX, "the file breaks off within the first line of a record", where))
         within = settled.tail_problems if seam is None else (*seam.problems, *seam.tail_problems)
         problems += [_within(problem, digest) for problem in within]
         if settled.tail_unknown is not None:
