@@ -69,7 +69,7 @@ def _request(draft: Draft, ids: list[str]) -> Request:
     answer = run.answer
     status = draft.status()
     values = _Values()
-    _tokens(values, draft, answer, status)
+    _tokens(values, draft, answer)
     _times(values, draft, answer)
     text, source = _text(draft, answer)
     calls = tool_calls(answer.calls) if answer is not None else ()
@@ -132,18 +132,16 @@ def _finish_reason(answer: Answer | None) -> str | None:
     return answer.finish_reason or (answer.stats.stop_reason if answer.stats is not None else None)
 
 
-def _usage(draft: Draft, answer: Answer | None, status: Status) -> Usage:
+def _usage(answer: Answer | None) -> Usage:
     """Token counts of the answer, where they can be believed."""
     usage = answer.usage if answer is not None and answer.usage is not None else Usage()
-    if status is not Status.COMPLETED and not usage.input and not usage.output:
-        return Usage(reasoning=usage.reasoning or None)  # a cancelled request says 0/0/0
-    if draft.old and (not usage.input or usage.output in (None, usage.input)):
-        return Usage(output=usage.output, reasoning=usage.reasoning)  # 0.2 wrote 0, later the output once more
+    if not usage.input and not usage.output:  # a cancelled request says 0/0/0, whether or not its cancel is in the log
+        return Usage(reasoning=usage.reasoning or None)
     return usage
 
 
-def _tokens(values: _Values, draft: Draft, answer: Answer | None, status: Status) -> None:
-    usage = _usage(draft, answer, status)
+def _tokens(values: _Values, draft: Draft, answer: Answer | None) -> None:
+    usage = _usage(answer)
     stats = answer.stats if answer is not None and answer.stats is not None else Stats()
     engine, summary = None if draft.rivalled else draft.task, draft.run.summary
     total = engine.prompt_tokens if engine is not None else None

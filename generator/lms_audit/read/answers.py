@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from lms_audit.read.events import Answer, AnswerCall, Stats, Usage
 from lms_audit.read.messages import reasoning_texts
@@ -112,6 +113,14 @@ class _Pieces:
                     identity, as_text(block.get("name")) or as_text(block.get("tool")) or "", as_arguments(arguments)
                 )
             )
+
+
+def without_old_count(answer: Answer) -> Answer:
+    """An answer of 0.2, which gave 0 as the size of the prompt, and later the size of the completion once more."""
+    usage = answer.usage
+    if usage is None or (usage.input and usage.output not in (None, usage.input)):
+        return answer
+    return replace(answer, usage=Usage(output=usage.output, reasoning=usage.reasoning))
 
 
 def usage_of(usage: Mapping[str, Any]) -> Usage:

@@ -36,6 +36,7 @@ from lms_audit.read.events import (
     Streaming,
     Thinking,
 )
+from lms_audit.read.framing import Form
 from lms_audit.read.lines import OBJECT_END, REDACTED, Line
 from lms_audit.read.payload import decode
 
@@ -211,6 +212,8 @@ def _answer(reader: Reader, line: Line, match: Match) -> tuple[Answer | None, bo
     raw = line.object(match.end())
     reader.work.parsed += len(raw)
     answer = answers.answer(raw)
+    if answer is not None and line.record.form is Form.V02:
+        answer = answers.without_old_count(answer)
     if answer is None:
         reader.damage("unreadable answer", "the JSON of an answer could not be read", line)
     elif not answer.complete:
