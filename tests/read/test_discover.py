@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import random
 from pathlib import Path
@@ -114,6 +115,11 @@ def test_a_link_that_leads_nowhere_is_refused_and_the_rest_is_read(tmp_path: Pat
         (b"Dear diary,\ntoday nothing was logged.\n", "text file"),
         (b"timestamp: 1/2/2026\ntype: llm.prediction.input\n", "--json"),
         (b"Mar 02 09:00:00 host llmster[811]: " + LINE, "journald"),
+        (b"Mar  2 09:00:00 host llmster[811]: " + LINE, "[0-9:]{8}"),
+        (b"> " + LINE, "sed -E 's/^(> ?)+//'"),
+        (b"2026-03-02T09:00:00.1Z " + LINE, "sed -E 's/^.{23}//'"),
+        (json.dumps({"log": LINE.decode(), "stream": "stdout", "time": "2026-03-02T09:00:00Z"}).encode(), "Docker"),
+        (b'{"log":"' + LINE.strip() + b'\\n","stream":"stdout","time":"2026-03-02T09:00:00Z"}\n', "jq -rj .log"),
         (b"    " + LINE, "in front of every line"),
         (b'{"response_text": "' + LINE.strip() + b'"}\n', "JSON file"),
     ],

@@ -255,7 +255,11 @@ _ELECTRON = re.compile(
 # type: llm.prediction.input                                `lms log stream` without --json
 _PLAIN_STREAM = re.compile(rb"^type: llm\.prediction\.(?:input|output)\r?$", re.MULTILINE)
 # May 06 10:00:00 host llmster[811]: [2026-05-06 10:00:00][INFO] Server started.
-_WRAPPED = re.compile(rb'^[^"{\n]{1,160}?(?=' + framing.PREFIX.pattern + rb")", re.MULTILINE)
+_WRAPPED = re.compile(rb'^(?P<before>[^"{\n]{1,160}?)(?=' + framing.PREFIX.pattern + rb")", re.MULTILINE)
+_JOURNAL = re.compile(rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ \S+: ?")
+_QUOTATION = re.compile(rb"(?:>\x20?)+")
+# {"log":"[2026-05-06 10:00:00][INFO] Server started.\n","stream":"stdout","time":"2026-05-06T10:00:00.1Z"}
+_DOCKER = re.compile(rb'^\{\s?"log":\s?"[^\n]*",\s?"stream":\s?"std(?:out|err)"', re.MULTILINE)
 _CONTROL = re.compile(rb"[\0-\x06\x0e-\x1a\x1c-\x1f]")
 
 
@@ -275,17 +279,32 @@ def sniff(head: bytes) -> str | None:
         return "the plain output of `lms log stream`, which has no clear record boundaries; record it with --json"
     if len(_CONTROL.findall(text)) > len(text) // 100:
         return "a binary file"
-    if _WRAPPED.search(text):
-        return (
-            "a copy of one with something in front of every line, as journald, Docker or a quotation puts there; "
-            "take that away first (journalctl -o cat)"
-        )
+    wrapped = _WRAPPED.search(text)
+    if wrapped is not None:
+        return f"a copy of one with something in front of every line{_unwrapping(wrapped['before'])}"
+    if _DOCKER.search(text):
+        return "a copy of one in Docker's JSON form; unwrap it first: jq -rj .log FILE > server.log"
     start = text.lstrip()[:1]
     if start in (b"{", b"["):
         return "a JSON file"
     if start == b"<":
         return "an HTML or XML file"
     return "a text file in which no line is one that LM Studio writes"
+
+
+def _unwrapping(before: bytes) -> str:
+    """How to get rid of what stands in front of the lines."""
+    if _JOURNAL.fullmatch(before):
+        return (
+            ", as journald puts there; take it without that: journalctl -o cat, or "
+            "sed -E 's/^[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} [^ ]+ [^ ]+: ?//' FILE > server.log"
+        )
+    if _QUOTATION.fullmatch(before):
+        return ", as a quotation has; take that away first: sed -E 's/^(> ?)+//' FILE > server.log"
+    return (
+        ", as journald, Docker or a quotation puts there; take that away first, as journalctl -o cat does, "
+        f"or sed -E 's/^.{{{len(before)}}}//' FILE > server.log where it is equally long in all lines"
+    )
 
 
 def has_prefix(data: bytes) -> bool:
