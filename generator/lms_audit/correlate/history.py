@@ -58,9 +58,14 @@ class _Answer:
 
 
 def recover(requests: Sequence[Request], threads: Threads, library: Library) -> Recovered:
-    """Completes requests from the requests that continue them."""
+    """Completes requests from the requests that continue them.
+
+    What stands behind the prompt of a failed request is the client's word for it ("[Error: …]"), not its answer.
+    """
     answers = {
-        index: _Answer([library.message(key) for key in keys]) for index, keys in threads.answers().items() if keys
+        index: _Answer([library.message(key) for key in keys])
+        for index, keys in threads.answers().items()
+        if keys and requests[index].status is not Status.ERROR
     }
     completed = [
         _complete(request, answers[index]) if index in answers else request for index, request in enumerate(requests)

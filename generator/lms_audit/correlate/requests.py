@@ -18,6 +18,7 @@ from lms_audit.correlate.binding import STALE_MS, Gathered, tagged
 from lms_audit.correlate.drafts import FAMILIES, FAMILY_API, Draft, api_of
 from lms_audit.correlate.ends import Ends
 from lms_audit.correlate.parts import End
+from lms_audit.correlate.tasks import SURE
 from lms_audit.model import Api, Millis, ModelLoad, Prompt
 from lms_audit.read import events as ev
 from lms_audit.read.join import Stretch
@@ -345,7 +346,7 @@ class _Binder(Ends):
     def stream_output(self, event: ev.StreamOutput) -> None:
         """A log stream of models: an answer. Neither line has an id."""
         among = [draft for draft in self.in_flight() if draft.tag == event.model]
-        draft = self.choose(among, "only one in flight")
+        draft = self.choose(among, "only one in flight", "time taken", lambda one: -SURE * _astray(event, one))
         if draft is None:
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")
@@ -359,6 +360,16 @@ class _Binder(Ends):
 def _timed(event: ev.Failed, after: ev.AnyEvent | None) -> ev.Failed:
     """An engine's death is told on the spot, without a time; what the server says of it, if it does, comes next."""
     return replace(event, at=max(event.at, after.at)) if isinstance(after, ev.Failed | ev.Finished) else event
+
+
+def _astray(event: ev.StreamOutput, draft: Draft) -> float:
+    """By how many seconds an output's own statistics miss the time since an input; 0 where they do not say."""
+    stats = event.answer.stats
+    if stats is None or stats.generation_ms is None:
+        return 0.0
+    span = event.at - draft.first_at
+    # llama.cpp counts the time to the first token in, MLX does not
+    return min(abs(span - stats.generation_ms - first) for first in (0.0, stats.ttft_ms or 0.0)) / 1000
 
 
 def _another_call(draft: Draft, event: ev.Running) -> bool:
