@@ -86,6 +86,8 @@ def fact(request: Request, name: str) -> Any:
         return None if at is None else _iso(at, precise=request.precise)
     if name == "tool_calls":
         return [{"name": call.name, "arguments": call.arguments} for call in request.tool_calls]
+    if name == "malformed":
+        return [call.malformed for call in request.tool_calls]
     if name == "source":
         return [f"{where.file}:{where.first_line}-{where.last_line}" for where in request.source]
     value = getattr(request, name)

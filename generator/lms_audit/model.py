@@ -177,6 +177,7 @@ class ToolCall(Struct, frozen=True):
 
     id: str | None
     name: str
+    """Empty where the log breaks off before it."""
     arguments: Json
     """The parsed object, or the raw string where it is not valid JSON."""
     malformed: bool = False
@@ -187,6 +188,11 @@ class ToolCall(Struct, frozen=True):
     """The first request whose prompt holds the result."""
     result_key: Key | None = None
     """The message that holds the result."""
+
+    @property
+    def title(self) -> str:
+        """What readers see as its name."""
+        return self.name or "name not logged"
 
 
 class TimelineEvent(Struct, frozen=True):

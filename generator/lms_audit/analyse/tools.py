@@ -50,7 +50,7 @@ def _facts(request: Request, index: int, call: ToolCall, nth: int) -> CallFacts:
         request_id=request.id,
         session_id=request.session_id,
         index=index,
-        name=call.name,
+        name=call.title,
         kind=kind,
         argument=argument,
         outcome=outcome,

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
+from msgspec.structs import replace
+
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.words import CUT_MARK
 from lms_audit.model import Api, Json, Kind, Request, ResponseSource, Source, Status, ToolCall
@@ -72,7 +74,7 @@ def _request(draft: Draft, ids: list[str]) -> Request:
     _tokens(values, draft, answer)
     _times(values, draft, answer)
     text, source = _text(draft, answer)
-    calls = tool_calls(answer.calls) if answer is not None else ()
+    calls = tool_calls(answer.calls, whole=status is Status.COMPLETED) if answer is not None else ()
     calls_line = run.end.calls_line if run.end is not None and run.end.calls_line is not None else run.calls_line
     told = _calls_of_line(calls_line) if answer is None or not answer.complete else None
     if told is not None:
@@ -243,9 +245,10 @@ def _text(draft: Draft, answer: Answer | None) -> tuple[str | None, ResponseSour
     return None, None
 
 
-def tool_calls(calls: Iterable[AnswerCall]) -> tuple[ToolCall, ...]:
-    """Calls with their arguments parsed where they are JSON."""
-    return tuple(tool_call(call.id, call.name, call.arguments) for call in calls)
+def tool_calls(calls: Iterable[AnswerCall], *, whole: bool) -> tuple[ToolCall, ...]:
+    """Calls with their arguments parsed where they are JSON. It is no fault of a call that its answer is not whole."""
+    made = (tool_call(call.id, call.name, call.arguments) for call in calls)
+    return tuple(call if whole else replace(call, malformed=False) for call in made)
 
 
 def _calls_of_line(line: str | None) -> tuple[ToolCall, ...] | None:

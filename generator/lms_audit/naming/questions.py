@@ -107,7 +107,7 @@ def _text(words: str, requests: Sequence[Request]) -> str:
     files: Counter[str] = Counter()
     for request in requests:
         for call in request.tool_calls:
-            tools[_short(base_name(call.name))] += 1
+            tools[_short(base_name(call.title))] += 1
             found = paths_of(kind_of(call.name, call.arguments), call.arguments, request.project)
             files.update(_short(_inside(path, request.project)) for path in found)
     said = [f"First words: {words}"]

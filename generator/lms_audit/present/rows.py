@@ -148,7 +148,7 @@ def _cached_share(request: Request) -> float | None:
 
 
 def _tools(request: Request) -> tuple[str, ...] | None:
-    names = tuple(text.visible(call.name) for call in request.tool_calls)
+    names = tuple(text.visible(call.title) for call in request.tool_calls)
     return names if names or request.tool_calls_known else None
 
 
@@ -288,7 +288,7 @@ def _each(values: Iterable[str]) -> tuple[str, ...]:
 
 def _used(requests: Sequence[Request]) -> tuple[str, ...] | None:
     """Tools a session called, the most called first; ``None`` where no answer of it is known whole."""
-    called = Counter(text.visible(call.name) for request in requests for call in request.tool_calls)
+    called = Counter(text.visible(call.title) for request in requests for call in request.tool_calls)
     if not called and not any(request.tool_calls_known for request in requests):
         return None
     return tuple(sorted(called, key=lambda name: (-called[name], name)))

@@ -48,7 +48,7 @@ class CallCell(_Row, frozen=True):
     """A tool call the model made."""
 
     id: str | None
-    name: str
+    name: Annotated[str | None, Meta(description="Null where the log breaks off before it.")]
     arguments: Annotated[Json, Meta(description="The parsed object, or the raw string where it is not valid JSON.")]
 
 
@@ -137,7 +137,7 @@ class ToolCallRow(_Row, frozen=True):
     session_id: str | None
     position: Annotated[int, Meta(ge=0, description="Place among the request's calls, from 0.")]
     id: str | None
-    name: str
+    name: Annotated[str | None, Meta(description="Null where the log breaks off before it.")]
     arguments: Annotated[Json, Meta(description="The parsed object, or the raw string where it is not valid JSON.")]
     malformed: bool
     result: str | None
@@ -242,7 +242,7 @@ def request_rows(audit: Audit) -> Iterator[RequestRow]:
             tokens_per_second=request.tokens_per_second,
             provenance={name: request.provenance[name] for name in sorted(request.provenance)},
             tool_calls=tuple(
-                CallCell(id=call.id, name=call.name, arguments=call.arguments) for call in request.tool_calls
+                CallCell(id=call.id, name=call.name or None, arguments=call.arguments) for call in request.tool_calls
             ),
             response_text=request.response_text,
             response_source=request.response_source,
@@ -304,7 +304,7 @@ def tool_call_rows(audit: Audit) -> Iterator[ToolCallRow]:
                 session_id=request.session_id,
                 position=position,
                 id=call.id,
-                name=call.name,
+                name=call.name or None,
                 arguments=call.arguments,
                 malformed=call.malformed,
                 result=call.result,

@@ -220,7 +220,7 @@ def _tool_sets(book: Book, session: Session, scale: Scale) -> tuple[ToolSet, ...
         if request.prompt is not None and request.prompt.tools is not None:
             numbers.setdefault(request.prompt.tools, []).append(book.number[name])
         for call in request.tool_calls:
-            calls[call.name] = calls.get(call.name, 0) + 1
+            calls[call.title] = calls.get(call.title, 0) + 1
     sets = []
     before: set[str] | None = None
     for key, held in numbers.items():

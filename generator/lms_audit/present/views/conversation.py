@@ -222,7 +222,7 @@ class Teller:
 
     def _facts(self, request: Request, index: int | None, name: str) -> CallFacts | None:
         calls = self._book.calls(request)
-        if index is None or index >= len(calls) or calls[index].name != name:
+        if index is None or index >= len(calls) or request.tool_calls[index].name != name:
             return None
         return calls[index]
 
@@ -314,7 +314,7 @@ class Teller:
             if made.result is not None:
                 held = (made.result_key or "", Result(made.id, made.result, made.result_is_error))
             anchor = f"c-{request.id}-{facts.index}"
-            yield self._make(request, facts, made.name, made.arguments, anchor, held, None, None)
+            yield self._make(request, facts, made.title, made.arguments, anchor, held, None, None)
 
     def _step(self, request: Request) -> Step:
         took = [duration(request, "elapsed_ms")] if request.elapsed_ms is not None else []

@@ -162,7 +162,7 @@ class _Teller:
                 text, kind = part.text, DocumentKind.RESULT
                 made = self._made.get((session.id, entry.key, part.call_id or ""))
                 if made is not None:
-                    path, note = book.call_path(*made) or here, book.requests[made[0]].tool_calls[made[1]].name
+                    path, note = book.call_path(*made) or here, book.requests[made[0]].tool_calls[made[1]].title
             else:
                 text, kind = part.text, _kind(message)
                 note = "reasoning" if isinstance(part, Reasoning) else "" if message.role is Role.USER else message.role
@@ -204,10 +204,10 @@ class _Teller:
         for index, call in enumerate(request.tool_calls):
             path = self._book.call_path(request.id, index) or page
             yield self._document(
-                DocumentKind.CALL, call_text(call.name, call.arguments), session, request, path, note=call.name
+                DocumentKind.CALL, call_text(call.title, call.arguments), session, request, path, note=call.title
             )
             if call.result is not None and (request.id, index) in plan.results:
-                yield self._document(DocumentKind.RESULT, call.result, session, request, path, note=call.name)
+                yield self._document(DocumentKind.RESULT, call.result, session, request, path, note=call.title)
 
     def paths(self) -> Iterator[Document]:
         """Paths, each at the call that first touched it."""

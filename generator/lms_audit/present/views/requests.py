@@ -151,7 +151,7 @@ def cell(request: Request, name: str, writer: str) -> Cell:
 
 def line(book: Book, request: Request, *, with_day: bool = False) -> Line:
     """A request as a row."""
-    names = Counter(call.name for call in request.tool_calls)
+    names = Counter(call.title for call in request.tool_calls)
     tools = ", ".join(f"{name} × {times}" if times > 1 else name for name, times in names.items())
     time = stamp(request.received_at) if with_day else clock(request.received_at)
     bad = sum(str(call.outcome) in ("failed", "rejected") for call in book.calls(request))
@@ -319,7 +319,7 @@ def detail(book: Book, request: Request, shared: Common) -> Detail:
     """All the log says about a request, but for what its page says of all."""
     found = book.breaks.get(request.id)
     calls = tuple(
-        (call.name, facts.argument, book.call_path(request.id, facts.index) or "")
+        (call.title, facts.argument, book.call_path(request.id, facts.index) or "")
         for call, facts in zip(request.tool_calls, book.calls(request), strict=False)
     )
     return Detail(
