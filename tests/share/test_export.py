@@ -162,7 +162,7 @@ def test_values_are_those_of_the_audit_and_unknown_is_null(tmp_path: Path) -> No
 @pytest.mark.parametrize("kind", Format)
 def test_a_call_cut_before_its_name_has_none(tmp_path: Path, kind: Format) -> None:
     cut = replace(FULL, tool_calls=(ToolCall(id="c9", name="", arguments='{"pa'),))
-    export(replace(AUDIT, requests=(cut,)), tmp_path, kind)
+    export(replace(AUDIT, requests=(cut,), sessions=()), tmp_path, kind)
     if kind is Format.JSONL:
         (request,), (call,) = lines(tmp_path / "requests.jsonl"), lines(tmp_path / "tool_calls.jsonl")
         assert request["tool_calls"] == [{"id": "c9", "name": None, "arguments": '{"pa'}]
