@@ -165,10 +165,10 @@ class _Binder(Ends):
             if api is not Api.OTHER:
                 self.continued(node)
         self.note(draft, event, "request", f"{draft.method or ''} {event.path}".strip())
-        if event.problem is not None and event.problem.startswith("invalid JSON"):
-            self._refused(draft, event, event.problem)
-        elif event.problem == "unexpected endpoint":
-            self._refused(draft, event, "unexpected endpoint or method")
+        refusal = _refusal(event)
+        if refusal is not None:
+            draft.waited = True
+            self._refused(draft, event, refusal)
         elif api is Api.OTHER:
             draft.run.closed = True
 
@@ -370,6 +370,14 @@ def _astray(event: ev.StreamOutput, draft: Draft) -> float:
     span = event.at - draft.first_at
     # llama.cpp counts the time to the first token in, MLX does not
     return min(abs(span - stats.generation_ms - first) for first in (0.0, stats.ttft_ms or 0.0)) / 1000
+
+
+def _refusal(event: ev.RequestReceived) -> str | None:
+    """Why a request was not taken, where that complaint is all the log has of it."""
+    problem = event.problem or ""
+    if problem.startswith("invalid JSON"):
+        return problem
+    return "unexpected endpoint or method" if problem == "unexpected endpoint" else None
 
 
 def _another_call(draft: Draft, event: ev.Running) -> bool:

@@ -119,9 +119,11 @@ def _request(draft: Draft, ids: list[str]) -> Request:
 
 
 def _message_count(draft: Draft) -> int | None:
+    prompt = draft.prompt
     if draft.embeds or draft.api in (Api.COMPLETIONS, Api.OTHER):
         return None
-    prompt = draft.prompt
+    if prompt is not None and prompt.list_name == "prompt":  # text: /api/v0/completions, or a rendered prompt
+        return None
     if prompt is not None and prompt.list_name is not None and prompt.complete:
         # The running line counts what the server got; a pasted body may have lost messages.
         return draft.run_count if draft.run_count is not None and draft.api is Api.CHAT else prompt.count
