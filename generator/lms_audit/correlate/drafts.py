@@ -192,7 +192,7 @@ class Draft:
         self.model_tag: str | None = None
         """Model tag of its own running line."""
         self.waited = False
-        """It has no request line, and may have come before its first line: it waited for its model, or was turned down."""
+        """It has no request line, and may have come before its first line: it waited for its model, or was refused."""
         self.embedded = False
         self.listed = False
         self.doubtful = False

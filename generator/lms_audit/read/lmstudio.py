@@ -74,6 +74,7 @@ class Reader:
         """Local time minus UTC, learnt from the records inside a log stream."""
         self.seen_tokens = False
         self._seen_debug = self._seen_running = self._seen_finished = False
+        self._said_verbose: bool | None = None
         self._marked: bool | None = None
         self._redacted: bool | None = None
         self._form: Form | None = None
@@ -113,7 +114,7 @@ class Reader:
     def settings(self) -> LogSettings:
         """What the records so far show of LM Studio's logging settings."""
         return LogSettings(
-            verbose=True if self._seen_debug else False if self._seen_running else None,
+            verbose=True if self._seen_debug else False if self._seen_running else self._said_verbose,
             full_bodies=True if self.bodies.long_strings else False if self._marked else None,
             incoming_tokens=True if self.seen_tokens else False if self._seen_finished else None,
             redacted=self._redacted,
@@ -130,6 +131,9 @@ class Reader:
         """Something odd that does not make the record damaged."""
         where = LineRange(self.name, line.place["line"], line.place["end_line"])
         self.problems.append(Problem(kind, message, where))
+
+    def saw_verbosity(self, on: bool) -> None:
+        self._said_verbose = self._said_verbose or on
 
     def saw_body(self, truncated: bool) -> None:
         self._marked = self._marked or truncated

@@ -252,6 +252,10 @@ def _loaded(_reader: Reader, line: Line, match: Match) -> AnyEvent | None:
     return ModelChange(**line.place, loaded=True, model=match["model"]) if match["model"] else None
 
 
+def _verbosity(reader: Reader, _line: Line, match: Match) -> None:
+    reader.saw_verbosity(match["how"] == "ENABLED")
+
+
 # --- the table --------------------------------------------------------------------------------------------------------
 
 NOISE = Class.NOISE
@@ -358,12 +362,14 @@ RULES: tuple[Rule, ...] = (
         lambda _, line, __: ServerChange(**line.place, started=True),
     ),
     _rule("server stopped", "S", r"Server stopped\.", lambda _, line, __: ServerChange(**line.place, started=False)),
+    # 0.2: [INFO] [LM STUDIO SERVER] Verbose server logs are ENABLED
+    _rule("start-up", "V", r"Verbose server logs are (?P<how>ENABLED|DISABLED)", _verbosity, NOISE),
     # known and of no interest
     _rule(
         "start-up",
-        "S -LOAVJMUCPl\t",
+        "S -LOAJMUCPl\t",
         r"Supported endpoints|\s*->|LM Studio API|OpenAI-compatible|Anthropic-compatible|Logs are saved|"
-        r"Server started|Stopping server|(?:Verbose s|S)erver logs are|Just-in-time model loading|"
+        r"Server started|Stopping server|Server logs are|Just-in-time model loading|"
         r"Server accepting connections|Model loaded successfully|Using port|CORS|Plugins? ",
         fate=NOISE,
     ),
