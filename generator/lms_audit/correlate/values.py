@@ -141,7 +141,7 @@ def _usage(answer: Answer | None) -> Usage:
     usage = answer.usage if answer is not None and answer.usage is not None else Usage()
     if not usage.input and not usage.output:  # a cancelled request says 0/0/0, whether or not its cancel is in the log
         return Usage(reasoning=usage.reasoning or None)
-    return usage
+    return usage if usage.input != 0 else replace(usage, input=None)  # no prompt is without a token
 
 
 def _tokens(values: _Values, draft: Draft, answer: Answer | None) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from lms_audit.model import Class, Key, LogSettings, Millis, Problem, Tally
 
-READER_VERSION = 10
+READER_VERSION = 11
 """Raised whenever the same bytes would give another digest; the store reads such files again."""
 
 
