@@ -192,11 +192,7 @@ def _times(values: _Values, draft: Draft, answer: Answer | None) -> None:
     values.take(
         "prompt_ms", (engine.prompt_ms if engine is not None else None, Source.ENGINE), (progress, Source.CLOCK)
     )
-    answering = None
-    if stats.generation_ms is not None and stats.ttft_ms is not None and stats.generation_ms >= stats.ttft_ms:
-        answering = round(stats.generation_ms - stats.ttft_ms, 3)
-    elif stats.generation_ms is not None:
-        answering = stats.generation_ms  # MLX counts without the time to the first token
+    answering = _answering(stats, values.values["output_tokens"])
     span = _span(draft.run.first_token_at, end)
     generation = engine.eval_ms if engine is not None else None
     values.take("generation_ms", (generation, Source.ENGINE), (answering, Source.STATS), (span, Source.CLOCK))
@@ -221,6 +217,21 @@ def _times(values: _Values, draft: Draft, answer: Answer | None) -> None:
         (summary.tokens_per_second if summary is not None else None, Source.ENGINE),
         (rate, Source.CLOCK),
     )
+
+
+def _answering(stats: Stats, output: int | None) -> float | None:
+    """Response time by the statistics: llama.cpp's whole time has the time to the first token in it, MLX's has not.
+
+    Whose it is, the rate tells: llama.cpp's counts all tokens but the first, in the time behind it.
+    """
+    whole, ttft, rate = stats.generation_ms, stats.ttft_ms, stats.tokens_per_second
+    if whole is None or ttft is None or whole < ttft:
+        return whole
+    if rate and output:
+        without, within = rate * (whole - ttft) / 1000 - (output - 1), rate * whole / 1000 - output
+        if abs(within) < abs(without):
+            return whole
+    return round(whole - ttft, 3)
 
 
 def _progress(draft: Draft) -> float | None:
