@@ -127,6 +127,12 @@ class Reader:
         self.fate = Class.DAMAGED
         self.note(kind, message, line)
 
+    def strange(self, what: str, line: Line) -> None:
+        """A known kind of record that holds what nobody knows."""
+        self.fate = Class.UNKNOWN
+        where = LineRange(self.name, line.place["line"], line.place["end_line"])
+        self.unknown = Problem("unknown line", what, where)
+
     def note(self, kind: str, message: str, line: Line) -> None:
         """Something odd that does not make the record damaged."""
         where = LineRange(self.name, line.place["line"], line.place["end_line"])

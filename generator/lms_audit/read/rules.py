@@ -182,7 +182,9 @@ def _calls_line(reader: Reader, line: Line, match: Match) -> AnyEvent:
 def _packet(reader: Reader, line: Line, match: Match) -> AnyEvent | None:
     reader.seen_tokens = True
     answer, _ = _answer(reader, line, match)
-    if answer is None or (answer.chat_id is None and not answer.complete):  # cut so short that it says nothing
+    if answer is None or answer.chat_id is None:  # cut so short that it says nothing, or an event nobody has seen yet
+        if answer is not None and answer.complete:
+            reader.strange("packet without an id", line)
         return None
     starts = bool(answer.text or answer.reasoning or answer.calls)
     at = line.place["at"]
