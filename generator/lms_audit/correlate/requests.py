@@ -346,7 +346,11 @@ class _Binder(Ends):
     def stream_output(self, event: ev.StreamOutput) -> None:
         """A log stream of models: an answer. Neither line has an id."""
         among = [draft for draft in self.in_flight() if draft.tag == event.model]
-        draft = self.choose(among, "only one in flight", "time taken", lambda one: -SURE * _astray(event, one))
+        # of equals the latest: an input without an output was left, and those are the older ones
+        latest = {one.number: place * 1e-6 for place, one in enumerate(among)}
+        draft = self.choose(
+            among, "only one in flight", "time taken", lambda one: latest[one.number] - SURE * _astray(event, one)
+        )
         if draft is None:
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")

@@ -154,6 +154,7 @@ class Reader:
             where = LineRange(self.name, number, end_line)
             self.problems.append(Problem("impossible date", "the date does not exist", where))
             at = self.last_at
+        first = self.last_at == 0
         self.last_at = at
         self._seen_debug = self._seen_debug or record.level == "DEBUG"
         line = parse_line(record, Place(at=at, line=number, end_line=end_line))
@@ -162,7 +163,8 @@ class Reader:
             if match is not None:
                 self.fate, self.kind = rule.fate, rule.name
                 if rule.name in BOUNDARIES:
-                    self._seen_running = self._seen_running or rule.name == "running"
+                    # In front of the first record there may have been any line.
+                    self._seen_running = self._seen_running or (rule.name == "running" and not first)
                     self._seen_finished = self._seen_finished or rule.name == "finished"
                     self.fold.end(line.model)
                 event = rule.build(self, line, match) if rule.build is not None else None
