@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lms_audit.correlate.continuation import SIDE_KINDS, Link, Relation
 from lms_audit.correlate.threads import Threads
 from lms_audit.correlate.values import tool_call
 from lms_audit.model import (
@@ -64,7 +65,7 @@ def recover(requests: Sequence[Request], threads: Threads, library: Library) -> 
     """
     answers = {
         index: _Answer([library.message(key) for key in keys])
-        for index, keys in threads.answers().items()
+        for index, keys in (_repeated(requests, threads) | threads.answers()).items()
         if keys and requests[index].status is not Status.ERROR
     }
     completed = [
@@ -76,6 +77,26 @@ def recover(requests: Sequence[Request], threads: Threads, library: Library) -> 
         if (problem := _mismatch(requests[index], answer)) is not None
     )
     return Recovered(tuple(_paired(completed, threads, library)), mismatches)
+
+
+def _repeated(requests: Sequence[Request], threads: Threads) -> dict[int, tuple[Key, ...]]:
+    """Answers that a side request shows: a compaction sends all of a conversation, its last answer with it."""
+    tree = threads.talk.tree
+    sides: dict[int, Link] = {}
+    for child, link in enumerate(threads.links):
+        if link.parent is None or link.relation is not Relation.STARTS or requests[child].kind not in SIDE_KINDS:
+            continue
+        told = threads.links[link.parent].leaf
+        if told and tree.ancestor(link.leaf, tree.depth(told)) == told:
+            sides[child] = replace(link, answer_after=tree.depth(told))
+    seen = replace(threads, links=tuple(sides.get(child, link) for child, link in enumerate(threads.links)))
+    found: dict[int, tuple[Key, ...]] = {}
+    for child, link in sides.items():
+        assert link.parent is not None
+        nodes = seen.answer_nodes(child)
+        if nodes:
+            found.setdefault(link.parent, tuple(threads.prompts.key(node) for node in nodes))
+    return found
 
 
 def _complete(request: Request, answer: _Answer) -> Request:
