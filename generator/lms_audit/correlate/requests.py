@@ -274,7 +274,9 @@ class _Binder(Ends):
         if ready:  # the line follows its running line at once
             draft = max(ready, key=lambda one: (one.running_at or 0, one.number))
         else:
-            draft = self.choose([one for one in flying if one.stream], "stream flag")
+            wanted = [one for one in flying if one.stream]
+            unknown = [one for one in flying if one.stream is None and one.path is not None and not one.started]
+            draft = self.choose(wanted, "stream flag") if wanted else self.choose(unknown, "only one waiting")
         if draft is None:
             draft = self.new(event.at, FAMILY_API.get(event.family or ""))
             draft.prove("the log starts inside it")

@@ -92,7 +92,7 @@ def _request(draft: Draft, ids: list[str]) -> Request:
         method=draft.method,
         endpoint=draft.path.partition("?")[0] if draft.path is not None else None,
         api=draft.api,
-        stream=draft.stream if runs_model else None,
+        stream=_stream(draft, calls_line) if runs_model else None,
         message_count=_message_count(draft),
         requested_model=draft.requested_model,
         model=draft.tag or (answer.model if answer is not None else None),
@@ -116,6 +116,13 @@ def _request(draft: Draft, ids: list[str]) -> Request:
         candidates=tuple(ids[number] for number in sorted(draft.rivals)),
         timeline=draft.timeline(),
     )
+
+
+def _stream(draft: Draft, calls_line: str | None) -> bool | None:
+    """Whether the answer was streamed. Lines of text so far (0.2 apart) and of calls are written where it was not."""
+    if draft.stream is None and draft.model_tag is not None:
+        return False if calls_line is not None or draft.run.accumulated is not None else None
+    return draft.stream
 
 
 def _message_count(draft: Draft) -> int | None:
