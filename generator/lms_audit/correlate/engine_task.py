@@ -105,6 +105,11 @@ class EngineTask:
             if theirs is not None:
                 setattr(self, mine, theirs)
 
+    def told_otherwise(self, timing: ev.Timing) -> bool:
+        """Whether another timing has been printed for it: numbers begin anew with each load of a model."""
+        mine, theirs = (self.prompt_ms, self.eval_ms), (timing.prompt_ms, timing.eval_ms)
+        return self.whole and None not in theirs and mine != theirs
+
     def count(self, event: ev.PromptCount) -> None:
         """Takes over what a block, or an engine without ids, tells of its prompt."""
         for mine, theirs in (

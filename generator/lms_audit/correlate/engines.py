@@ -56,7 +56,7 @@ class Engines(Binding):
         if task is None and event.slot is None:
             self._block_timing(event)
             return
-        if task is None:
+        if task is None or task.told_otherwise(event):
             task = self.tasks.start(event, self._ready(event.tag))
         task.add(event)
         self.note(task, event, "engine timing", _timing_detail(event))
