@@ -194,6 +194,9 @@ class _Reading:
                 tail = _edge(held, size, begun=unfinished, closed=_is_closed(held, tail_events))
                 tail_fate = (reader.fate, reader.kind)
                 self._note(held)
+        elif self.text.size:  # a byte order mark, and nothing else
+            mark = Tally(1, self.text.size)
+            self.classes[Class.NOISE] = self.kinds["padding"] = mark
         return FileDigest(
             name=reader.name,
             size=start + self.text.size,

@@ -104,7 +104,7 @@ def join(
             seams.append(seam)
         if digest.events or seam is None:
             events = digest.events if seam is not None else (*digest.events, *digest.tail_events)
-            events = _continued(events, digest, digests[index - 1] if index else None)
+            events = _continued(events, digest, joined_head or _earlier(digests, index))
             stretches.append(Stretch(digest.name, events, skip, digest.precise))
         if seam is not None:
             events = (*seam.events, *seam.tail_events)
@@ -159,9 +159,17 @@ def _seam(digest: FileDigest, following: Sequence[FileDigest]) -> FileDigest:
     return digest_chunks(chunks, digest.name, start=tail.start, line=tail.line, before=digest.before_tail)
 
 
+def _earlier(digests: Sequence[FileDigest], index: int) -> FileDigest | None:
+    """The file this one goes on from."""
+    return digests[index - 1] if index and follows(digests[index - 1].name, digests[index].name) else None
+
+
 def _continued(events: tuple[AnyEvent, ...], digest: FileDigest, earlier: FileDigest | None) -> tuple[AnyEvent, ...]:
-    """Events of a file; a timing block that the file before has opened gets its slot and task."""
-    opened = earlier.after_tail.open if earlier is not None and follows(earlier.name, digest.name) else None
+    """Events of a file; a timing block that the record before has opened gets its slot and task.
+
+    ``earlier`` ends with that record: the file before, or what the two have between them.
+    """
+    opened = earlier.after_tail.open if earlier is not None else None
     if opened is None or not events or events[0].line > digest.first_end:
         return events
     first = events[0]
