@@ -35,9 +35,10 @@ CLOSING_MS = 2000
 
 
 class Parts(NamedTuple):
-    """What may be exchanged between requests."""
+    """What may be exchanged between requests. An engine task that failed is none of it: its error is told already."""
 
-    tasks: tuple[EngineTask, ...]
+    task: EngineTask | None
+    """The engine task that did the work."""
     stream: PacketStream | None
     end: End | None
     hangup: Hangup | None
@@ -46,23 +47,20 @@ class Parts(NamedTuple):
     def of(cls, draft: Draft) -> Parts:
         """The parts a request has now."""
         run = draft.run
-        return cls(tuple(run.tasks), run.stream, run.end, run.hangup)
+        return cls(worker([task for task in run.tasks if task.failed is None]), run.stream, run.end, run.hangup)
 
     def give(self, draft: Draft) -> None:
         """Makes them a request's."""
         run = draft.run
-        run.tasks, run.stream, run.end, run.hangup = list(self.tasks), self.stream, self.end, self.hangup
-        for task in self.tasks:
-            task.run = run
+        failed = [task for task in run.tasks if task.failed is not None]
+        run.tasks = failed if self.task is None else [*failed, self.task]
+        run.stream, run.end, run.hangup = self.stream, self.end, self.hangup
+        if self.task is not None:
+            self.task.run = run
         if self.stream is not None:
             self.stream.run = run
         if self.hangup is not None:
             self.hangup.owner = draft
-
-    @property
-    def task(self) -> EngineTask | None:
-        """The engine task that did the work."""
-        return worker(self.tasks)
 
     @property
     def answer(self) -> ev.Answer | None:
@@ -136,7 +134,7 @@ class Costs:
 
     def hardly_its(self, draft: Draft) -> bool:
         """Whether a request's engine task is rather nobody's."""
-        task = draft.run.task
+        task = Parts.of(draft).task
         return task is not None and self._task(draft, task) > IN_APP + MISSING
 
     def price(self, handed: Sequence[tuple[Draft, Parts]]) -> float:
@@ -151,7 +149,7 @@ class Costs:
         for (one, mine), (other, theirs) in combinations(now, 2):
             total -= _order(one, mine, other, theirs)
         touched = (
-            self._touched(now) if any(a.tasks != b.tasks for (_, a), (_, b) in zip(now, handed, strict=True)) else {}
+            self._touched(now) if any(a.task is not b.task for (_, a), (_, b) in zip(now, handed, strict=True)) else {}
         )
         for draft, parts in handed:
             if draft not in touched:
@@ -168,8 +166,8 @@ class Costs:
         found: dict[Draft, None] = {}
         for draft, parts in given:
             found.update(dict.fromkeys(self._followers.get(draft, ())))
-            for task in parts.tasks:
-                found.update(dict.fromkeys(self._readers.get(task, ())))
+            if parts.task is not None:
+                found.update(dict.fromkeys(self._readers.get(parts.task, ())))
         return found
 
     def _known(self, draft: Draft, parts: Parts) -> float:
@@ -194,7 +192,7 @@ class Costs:
         if isinstance(draft, Nobody):
             if parts.stream is not None or parts.end is not None:
                 return IMPOSSIBLE
-            return (IN_APP if parts.tasks else 0.0) + (MISSING if parts.hangup is not None else 0.0)
+            return (IN_APP if parts.task is not None else 0.0) + (MISSING if parts.hangup is not None else 0.0)
         task = parts.task
         total = self._hangup(draft, parts, task)
         if task is not None:

@@ -147,18 +147,13 @@ class Review:
 
 def _those(parts: Parts, subset: tuple[int, ...]) -> Iterator[EngineTask | PacketStream | End | Hangup]:
     """Some of someone's parts, one by one."""
-    for number in subset:
-        part = parts[number]
-        if isinstance(part, tuple):
-            yield from part
-        elif part is not None:
-            yield part
+    return (part for number in subset if (part := parts[number]) is not None)
 
 
 def _with(own: Parts, given: Parts, subset: tuple[int, ...]) -> Parts:
     """A request's parts, some of them replaced by those it is given."""
     return Parts(
-        given.tasks if 0 in subset else own.tasks,
+        given.task if 0 in subset else own.task,
         given.stream if 1 in subset else own.stream,
         given.end if 2 in subset else own.end,
         given.hangup if 3 in subset else own.hangup,
