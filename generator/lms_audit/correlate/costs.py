@@ -22,6 +22,8 @@ WRONG = 30.0
 """What cannot be in a whole log."""
 UNLIKE = 12.0
 """What hardly ever happens."""
+GUESS = 3.0
+"""What is rather not so."""
 MISSING = 8.0
 """A part that should be there is not."""
 SECOND = 1000
@@ -194,7 +196,7 @@ class Costs:
                 return IMPOSSIBLE
             return (IN_APP if parts.task is not None else 0.0) + (MISSING if parts.hangup is not None else 0.0)
         task = parts.task
-        total = self._hangup(draft, parts, task)
+        total = self._hangup(draft, parts, task) + self._went_on(draft, parts)
         if task is not None:
             total += self._task(draft, task)
         else:
@@ -308,6 +310,10 @@ class Costs:
                 return 3.0 if slot.done < hangup.place else UNLIKE
             gap = ((slot.done_at or hangup.at) - max(hangup.at, slot.launched_at or 0)) / SECOND
             return UNLIKE if gap < -1 else min(max(gap - 1, 0) * 0.5, 4.0)
+        if task is not None and task.block and task.read_at is not None and task.done_at is not None:
+            # Its timing tells nothing; but the engine stops at once, or as soon as the prompt is read.
+            longer = task.done_at - max(hangup.at, task.read_at) - SECOND
+            return UNLIKE if longer < -2 * SECOND else min(max(longer, 0) / SECOND * 4, UNLIKE)
         stream = parts.stream
         if stream is not None and stream.answer.finish_reason is not None:
             return 3.0 if stream.end < hangup.place else UNLIKE
@@ -319,6 +325,15 @@ class Costs:
         if answer is not None and answer.usage is not None and not answer.usage.input and not answer.usage.output:
             return 0.0
         return min(max(end.at - hangup.at - SECOND, 0) / SECOND, 6.0)
+
+    def _went_on(self, draft: Draft, parts: Parts) -> float:
+        """Who goes on after an answer repeats it before what is new; after none there is only what is new."""
+        after = self.next.get(draft)
+        if after is None or after.prompt is None or draft.prompt is None or draft.run.failed_at is not None:
+            return 0.0
+        answered = after.prompt.count - draft.prompt.count > 1
+        left = parts.hangup is not None and not parts.hangup.after(parts.end)
+        return GUESS if answered is left else 0.0
 
     def _cut_off(self, parts: Parts, slot: EngineTask | None) -> bool:
         """Whether something shows that the answer was not written to its end."""

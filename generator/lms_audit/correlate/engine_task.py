@@ -46,6 +46,8 @@ class EngineTask:
         self.guess: str | None = None
         """The model its engine is thought to run."""
         self.launched_at: Millis | None = None
+        self.read_at: Millis | None = None
+        """When its prompt had been read, which a block tells."""
         self.prompt_tokens: int | None = None
         self.cache_tokens: int | None = None
         self.context: int | None = None

@@ -250,6 +250,8 @@ class Engines(Binding):
         block = self._block(over=block is not None and event.begin and (begun or block.timed))
         if event.begin:
             block.launched_at = event.at
+        else:
+            block.read_at = event.at
         self.note(block, event, "prompt processing", "begins" if event.begin else "done")
 
     def summary(self, event: ev.Summary) -> None:
