@@ -254,8 +254,8 @@ class Ends(Course):
         near = [draft for draft in left if event.at - (draft.run.ended_at or 0) <= LINGER_MS]
         draft = self._by_task(near) or (near[0] if near else left[-1])
         run = draft.run
-        if run.presumed and draft.task is not None and draft.task.timed:
-            run.hangup = None  # it was not this one whose client had left
+        if run.presumed and run.hangup is not None and draft.task is not None and draft.task.timed:
+            run.hangup.owner = run.hangup = None  # it was not this one whose client had left
         self._finish(draft, event)
         return True
 
