@@ -92,6 +92,8 @@ class Engines(Binding):
         """It was this one whose client has left."""
         if hangup.owner is not None:
             hangup.owner.run.hangup = None
+        if draft.run.hangup is not None:
+            draft.run.hangup.owner = None
         draft.run.hangup, hangup.owner = hangup, draft
         draft.last_at = max(draft.last_at, hangup.at)
 
