@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask, worker
 from lms_audit.correlate.parts import End, Hangup, PacketStream, Place, told
-from lms_audit.correlate.sizes import Sizes
+from lms_audit.correlate.sizes import FEW, Sizes
 from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
 
@@ -427,9 +427,11 @@ def _slot(task: EngineTask, earlier: EngineTask | None, heir: EngineTask | None)
     known = (earlier.prompt_tokens or 0) + (earlier.eval_tokens or 0)
     total = UNLIKE if task.cache_tokens is not None and task.cache_tokens > 1.02 * known + 300 else 0.0
     if task.before is earlier:
-        # With much less in it than it has read, the slot was rather taken for a beginning two conversations share.
-        lost = task.cache_tokens is not None and task.cache_tokens < 0.9 * (earlier.prompt_tokens or 0)
-        return total + (3.0 if lost else -MISSING)
+        # With less in it than it has read, the slot was rather taken for a beginning two conversations share.
+        read, found = earlier.prompt_tokens or 0, task.cache_tokens
+        if found is None or found >= read - FEW:
+            return total - MISSING
+        return total + (GUESS if found < 0.9 * read else 0.0)
     taken = heir is not None and heir.start < task.start
     return total if taken else total + 6.0
 

@@ -118,8 +118,6 @@ class Tasks:
         key = (engine, event.slot if event.slot is not None else -1, event.task if event.task is not None else -1)
         task.before = self._last.get((engine, event.slot))
         self._last[engine, event.slot] = task
-        if task.before is not None:
-            task.before.before = None
         if len(self._live) > KEPT:
             self._forget_oldest()
         still = []
