@@ -95,6 +95,8 @@ class Costs:
         self.blocks = any(task.block for draft in drafts for task in draft.run.tasks)
         self.streams = {draft.api for draft in drafts if draft.run.stream is not None}
         """Protocols whose packets are in the log."""
+        self.late = GUESS if _often_late(drafts) else MISSING
+        """An engine's line comes a moment too late."""
         self._costs: dict[Draft, dict[Parts, float]] = {}
         self._followers: dict[Draft, list[Draft]] = {}
         """Who goes on where each ends, be it the only one or not: what it has matters to them."""
@@ -276,8 +278,16 @@ class Costs:
         if after is not None and end.place > after.place:
             total += WRONG if end.at - after.first_at >= SECOND else 6.0
         if (task is not None and task.slot is not None) or (task is not None and task.block):
-            total += _between(task.done, task.done_at, end)
+            total += self._between(task, end)
         return total
+
+    def _between(self, task: EngineTask, end: End) -> float:
+        """A request ends as soon as its engine task is done."""
+        if task.done is None or task.done_at is None:
+            return 0.0
+        if task.done > end.place:
+            return self.late if _soon(task, end) else WRONG
+        return _gap(end.at - task.done_at)
 
     def _usage(self, draft: Draft, task: EngineTask | None, usage: ev.Usage) -> float:
         if not usage.input:  # that is what a cancelled one says
@@ -467,12 +477,16 @@ def _stream_within(stream: PacketStream, task: EngineTask | None, end: End | Non
     return total
 
 
-def _between(done: Place | None, done_at: Millis | None, end: End) -> float:
-    if done is None or done_at is None:
-        return 0.0
-    if done > end.place:
-        return MISSING if done_at - end.at < SECOND else WRONG
-    return _gap(end.at - done_at)
+def _soon(task: EngineTask, end: End) -> bool:
+    """A task is done at the time of an end, give or take a second, which is as well as the log tells."""
+    return task.done_at is not None and task.done_at - end.at <= SECOND
+
+
+def _often_late(drafts: Iterable[Draft]) -> bool:
+    """Whether the lines of this log's engines often come after the end they have brought about."""
+    ended = [(draft.task, draft.run.end) for draft in drafts if draft.task is not None and draft.run.end is not None]
+    late = [_soon(task, end) for task, end in ended if task.done is not None and task.done > end.place]
+    return sum(late) > len(ended) / 4
 
 
 def _gap(ms: Millis) -> float:

@@ -68,33 +68,42 @@ class Review:
         self.subsets = [subset for subset in SUBSETS if all(there[part] for part in subset)]
 
     def settle(self) -> bool:
-        """Hands parts round until nothing is gained by it; whether any were."""
+        """Hands parts round, what gains most first, until nothing is gained by it; whether any were."""
         waiting = dict.fromkeys(self.near)
-        moved = False
-        for _ in range(ROUNDS * len(self.near)):
-            if not waiting:
+        number = count()
+        gains: list[tuple[float, int, Draft, Round]] = []
+        moved = 0
+        while moved < ROUNDS * len(self.near):
+            for draft in waiting:
+                self.open[draft] = list(self._rounds(draft))
+                best = min(self.open[draft], key=lambda one: one[0], default=None)
+                if best is not None and best[0] <= -GAIN:
+                    heappush(gains, (best[0], next(number), draft, best))
+            waiting.clear()
+            if not gains:
                 break
-            draft = next(iter(waiting))
-            self.open[draft] = list(self._rounds(draft))
-            best = min(self.open[draft], key=lambda one: one[0], default=None)
-            if best is None or best[0] > -GAIN:
-                del waiting[draft]
+            price, _, draft, best = heappop(gains)
+            if not any(one is best for one in self.open[draft]):
+                continue  # looked at again since
+            handed = self._handed(*best[1:])
+            if self.costs.price(handed) > price:
+                waiting[draft] = None  # something has changed farther off
                 continue
-            _, circle, subset = best
-            for one in self.costs.give(self._handed(circle, subset)):
+            for one in self.costs.give(handed):
                 if one in self.near:
                     waiting.update(dict.fromkeys((one, *self.near[one])))
-            for one in circle:
+            for one in best[1]:
                 one.prove("the log as a whole")
                 del self._parts[one]
-            moved = True
-        return moved
+            moved += 1
+        return moved > 0
 
     def mark(self) -> None:
         """Marks what remains in doubt."""
         for rounds in self.open.values():
-            for price, circle, subset in rounds:
-                if price < SURE and self.costs.seen(self._handed(circle, subset)):
+            for _, circle, subset in rounds:
+                handed = self._handed(circle, subset)  # by now, perhaps, at another price
+                if self.costs.price(handed) < SURE and self.costs.seen(handed):
                     _mark(circle, subset)
 
     def _of(self, draft: Draft) -> Parts:
