@@ -339,6 +339,56 @@ def test_bodies_that_are_not_logged_are_grouped_by_growing_count_and_it_is_said(
     assert all(each.inferred for each in made)
 
 
+def test_a_request_without_a_body_has_no_parent_where_several_conversations_fit() -> None:
+    world = World()
+    for count in (2, 3, 6):
+        world.send(None, message_count=count)
+    made = world.sessions()
+    assert [each.parent_id for each in made.requests] == [None, None, None]
+    assert [list(each.request_ids) for each in made.sessions] == [["r0"], ["r1", "r2"]]
+    assert made.sessions[0].inferred is None
+    assert "1 of them fit" in (made.sessions[1].inferred or "")
+
+
+def test_a_request_without_a_body_goes_on_at_the_only_one_that_fits() -> None:
+    world = World()
+    world.send(None, message_count=9)
+    world.send(None, message_count=2)
+    world.send(None, message_count=5, takes=60 * SECOND)  # at work
+    world.send(None, message_count=7)
+    world.send(None, message_count=4)
+    made = world.sessions()
+    assert [each.parent_id for each in made.requests] == [None, None, "r1", None, None]
+    assert [list(each.request_ids) for each in made.sessions] == [["r0"], ["r1", "r2"], ["r3"], ["r4"]]
+
+
+def test_an_answered_request_without_a_body_is_followed_by_two_more_messages_at_least() -> None:
+    for status, parent in ((Status.COMPLETED, None), (Status.CANCELLED, "r0")):
+        world = World()
+        world.send(None, message_count=4, status=status)
+        world.send(None, message_count=5)
+        assert world.sessions().requests[1].parent_id == parent
+
+
+def test_the_cache_of_the_engine_tells_whom_a_request_without_a_body_continues() -> None:
+    world = World()
+    world.send(None, message_count=4, input_tokens=900, output_tokens=50)
+    world.send(None, message_count=3, input_tokens=700, output_tokens=40)
+    world.send(None, message_count=6, input_tokens=1200, cached_tokens=945)
+    world.send(None, message_count=8, input_tokens=1300, cached_tokens=736)
+    world.send(None, message_count=2, input_tokens=1000, output_tokens=50)
+    world.send(None, message_count=4, input_tokens=990, cached_tokens=0)  # shorter than the prompt it would continue
+    assert [each.parent_id for each in world.sessions().requests] == [None, None, "r0", "r1", None, None]
+
+
+def test_what_is_in_doubt_about_a_request_is_no_evidence_of_whom_it_continues() -> None:
+    world = World()
+    world.send(None, message_count=4, input_tokens=900, output_tokens=50, candidates=("r1",))
+    world.send(None, message_count=3, input_tokens=700, output_tokens=40)
+    world.send(None, message_count=6, input_tokens=1200, cached_tokens=945)
+    assert world.sessions().requests[2].parent_id is None
+
+
 # --- side requests and sub-agents ------------------------------------------------------------------------------------
 
 

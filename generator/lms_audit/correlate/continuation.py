@@ -26,7 +26,7 @@ class Relation(StrEnum):
     STORED = "stored"
     """Names the answer it continues; the body holds only what is new."""
     GROUPED = "grouped"
-    """No messages to compare: put together by model, time and message count."""
+    """No messages to compare: put together by model, time and message count. Without a parent where several fit."""
 
 
 class Link(Struct, frozen=True):

@@ -255,7 +255,8 @@ class Ends(Course):
         draft = self._by_task(near) or (near[0] if near else left[-1])
         run = draft.run
         if run.presumed and run.hangup is not None and draft.task is not None and draft.task.timed:
-            run.hangup.owner = run.hangup = None  # it was not this one whose client had left
+            run.hangup.owner = None  # it was not this one whose client had left
+            run.hangup = None
         self._finish(draft, event)
         return True
 

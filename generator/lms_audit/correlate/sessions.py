@@ -15,7 +15,7 @@ from hashlib import blake2b
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lms_audit.correlate.continuation import Relation
+from lms_audit.correlate.continuation import Link, Relation
 from lms_audit.correlate.links import Links, links
 from lms_audit.correlate.threads import Threads
 from lms_audit.correlate.words import one_line
@@ -24,7 +24,7 @@ from lms_audit.model import Kind, Library, Request, Session
 _NAMES = {Kind.TITLE: "Title", Kind.SUMMARY: "Summary", Kind.COMPACTION: "Compaction"}
 """How a linked side request is named, before its session's title."""
 
-_BY_COUNT = "bodies not logged: grouped by model, time and growing message count"
+_BY_COUNT = "bodies not logged: requests grouped by model, time and growing message count"
 _EMBEDDINGS = "embeddings of one model with pauses of at most 30 minutes"
 
 
@@ -91,9 +91,6 @@ def _session(
     own = [request for request in requests if request.kind is requests[0].kind] or requests
     starts = [request.received_at for request in requests if request.received_at is not None]
     ends = [end for request in requests if (end := request.finished_at or request.received_at) is not None]
-    inferred = None
-    if any(threads.links[index].relation is Relation.GROUPED for index in threads.members[thread]):
-        inferred = _EMBEDDINGS if kind is Kind.EMBEDDING else _BY_COUNT
     return Session(
         id=ids[thread],
         parent_session_id=None if parent is None else ids[linked.same.get(parent.thread, parent.thread)],
@@ -107,8 +104,17 @@ def _session(
         started_at=starts[0] if starts else None,
         ended_at=max(ends, default=None),
         request_ids=tuple(request.id for request in requests),
-        inferred=inferred,
+        inferred=_inferred([threads.links[index] for index in threads.members[thread]], kind),
     )
+
+
+def _inferred(links: Sequence[Link], kind: Kind) -> str | None:
+    """How requests without messages to compare were put together, and how many of them were guessed."""
+    grouped = [link for link in links if link.relation is Relation.GROUPED]
+    if not grouped or kind is Kind.EMBEDDING:
+        return _EMBEDDINGS if grouped else None
+    guessed = sum(link.parent is None for link in grouped)
+    return f"{_BY_COUNT}; {guessed} of them fit other sessions as well" if guessed else _BY_COUNT
 
 
 def _most_common(values: Iterable[str | None]) -> str | None:

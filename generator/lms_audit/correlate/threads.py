@@ -26,8 +26,11 @@ from lms_audit.correlate.parents import origin, parent, stored
 from lms_audit.correlate.past import CLOCK_MS, LATEST, Line, Past, Thread
 from lms_audit.model import Api, Key, Kind, Library, Request, Role, Status
 
-_GROUP_MS = 30 * 60_000
+_MINUTE = 60_000
+_GROUP_MS = 30 * _MINUTE
 """Longest pause between requests that are grouped without a conversation to go by (embeddings, bodies not logged)."""
+_FEW = 20
+"""Tokens by which a template ends a prompt otherwise than it goes on."""
 _FAMILY = 16
 """Threads with the same first message that are remembered."""
 
@@ -81,6 +84,33 @@ def threads(requests: Sequence[Request], prompts: PromptTree, library: Library) 
     for index in range(len(requests)):
         builder.place(index)
     return builder.threads()
+
+
+def grows(earlier: Request, request: Request) -> bool:
+    """Whether a request may go on where one without messages ended, by what is counted.
+
+    After an answer it has two messages more, the answer and what is new; and its prompt is longer.
+    """
+    counts = earlier.message_count, request.message_count
+    if counts[0] is None or counts[1] is None:
+        return False
+    read, now = earlier.input_tokens, request.input_tokens
+    if read is not None and now is not None and now <= read and not _in_doubt(earlier, request):
+        return False
+    return counts[1] - counts[0] >= (2 if earlier.status is Status.COMPLETED else 1)
+
+
+def found_whole(earlier: Request, request: Request) -> bool:
+    """Whether the engine had all of an earlier prompt in its cache, and no more than its answer behind it."""
+    read, written, cached = earlier.input_tokens, earlier.output_tokens, request.cached_tokens
+    if read is None or cached is None or _in_doubt(earlier, request):
+        return False
+    return read - _FEW <= cached <= read + (written or 0) + _FEW
+
+
+def _in_doubt(*requests: Request) -> bool:
+    """Whether what is said of them may be another's."""
+    return any(request.candidates for request in requests)
 
 
 class _Builder:
@@ -191,18 +221,27 @@ class _Builder:
         embedding = request.kind is Kind.EMBEDDING or request.api is Api.EMBEDDINGS
         group = (str(request.api), request.model or request.requested_model or "")
         known = self._loose.setdefault(group, deque(maxlen=LATEST))
-        for thread in sorted(known, key=lambda each: past.threads[each].members[-1], reverse=True):
-            tip = past.threads[thread].members[-1]
-            pause = past.pause(tip, index)
-            if pause is None or not -CLOCK_MS <= pause <= _GROUP_MS:
-                continue
-            counts = past.requests[tip].message_count, request.message_count
-            if embedding or (counts[0] is not None and counts[1] is not None and counts[0] < counts[1]):
-                past.threads[thread].members.append(index)
-                return Link(thread, Relation.GROUPED, tip)
-        thread = self._start(index)
-        known.append(thread)
-        return Link(thread)
+        near = [tip for tip in (past.threads[thread].members[-1] for thread in known) if self._near(tip, index)]
+        fitting = near if embedding else [tip for tip in near if grows(past.requests[tip], request)]
+        if not fitting:
+            thread = self._start(index)
+            known.append(thread)
+            return Link(thread)
+        read = [] if embedding else [tip for tip in fitting if found_whole(past.requests[tip], request)]
+        sure = embedding or len(fitting) == 1 or len(read) == 1
+        tip = min(read or fitting, key=lambda one: (self._distance(one, index), -one))
+        thread = past.links[tip].thread
+        past.threads[thread].members.append(index)
+        return Link(thread, Relation.GROUPED, tip if sure else None)
+
+    def _distance(self, tip: int, index: int) -> float:
+        """How far a request is from going on at a tip: in messages, or in minutes of silence."""
+        counts = [self._past.requests[each].message_count or 0 for each in (tip, index)]
+        return counts[1] - counts[0] + (self._past.pause(tip, index) or 0) / _MINUTE
+
+    def _near(self, tip: int, index: int) -> bool:
+        pause = self._past.pause(tip, index)
+        return pause is not None and -CLOCK_MS <= pause <= _GROUP_MS
 
     def _fresh(self, line: Line, leaf: int) -> list[int]:
         nodes = []

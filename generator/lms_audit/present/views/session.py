@@ -111,7 +111,7 @@ class SessionPage(Struct, frozen=True):
 
 
 def chips(book: Book, session: Session) -> tuple[Chip, ...]:
-    """Client, project, model, date, requests, and how they ended where not all went well."""
+    """Client, project, model, date, requests, whether it is inferred that they belong together, ends that are not good."""
     found = [
         Chip(
             book.client_name(session.client),
@@ -133,6 +133,8 @@ def chips(book: Book, session: Session) -> tuple[Chip, ...]:
     found.append(Chip(f"{count(len(session.request_ids))} request{'s' if len(session.request_ids) != 1 else ''}"))
     if session.kind is not Kind.MAIN:
         found.append(Chip(str(session.kind), kind="side"))
+    if session.inferred is not None:
+        found.append(Chip("inferred session", title=session.inferred))
     ends: dict[str, int] = {}
     for name in session.request_ids:
         status = str(book.requests[name].status)
