@@ -22,6 +22,8 @@ WRONG = 30.0
 """What cannot be in a whole log."""
 UNLIKE = 12.0
 """What hardly ever happens."""
+LATE = 1.0
+"""What is late as often as not."""
 GUESS = 3.0
 """What is rather not so."""
 MISSING = 8.0
@@ -95,7 +97,7 @@ class Costs:
         self.blocks = any(task.block for draft in drafts for task in draft.run.tasks)
         self.streams = {draft.api for draft in drafts if draft.run.stream is not None}
         """Protocols whose packets are in the log."""
-        self.late = GUESS if _often_late(drafts) else MISSING
+        self.late = LATE if _often_late(drafts) else MISSING
         """An engine's line comes a moment too late."""
         self._costs: dict[Draft, dict[Parts, float]] = {}
         self._followers: dict[Draft, list[Draft]] = {}

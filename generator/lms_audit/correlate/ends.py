@@ -223,6 +223,7 @@ class Ends(Course):
             and draft.run.finished_at is None
             and not draft.run.predicted
             and draft.stream is not False
+            and not draft.untold
             and (draft.run.disconnected_at is not None or draft.run.errors)
         ]
 

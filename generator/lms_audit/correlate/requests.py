@@ -67,6 +67,8 @@ class _Binder(Ends):
         """When the first request of each model started since it may have been loaded."""
         self.used: dict[str | None, Millis] = {}
         """And the last one."""
+        self.passed: list[tuple[Draft, Draft]] = []
+        """A request that was given a running line, and another that waited for one as well."""
         self.handlers: dict[type, Callable[..., None]] = {
             ev.Running: self.running,
             ev.Streaming: self.streaming,
@@ -125,6 +127,12 @@ class _Binder(Ends):
             self.unpredicted(tag)
         self.tasks.close()
         self.review()
+        for draft, other in self.passed:
+            # Requests for one model start in the order in which they come; models load as fast as they can.
+            another_model = None not in (draft.tag, other.tag) and draft.tag != other.tag
+            if other.running_at is None or another_model:
+                draft.rivals.add(other.number)
+                other.rivals.add(draft.number)
         return self.found
 
     def _node(self, body: ev.Body, nodes: list[int]) -> int:
@@ -240,12 +248,24 @@ class _Binder(Ends):
                     return waiting[0]
         waiting = [draft for draft in waiting if not _another_call(draft, event)]
         named = [draft for draft in waiting if event.tag is not None and draft.requested_model == event.tag]
-        waiting = named or waiting
+        waiting = named or self._of_protocol(waiting, event)
         if len(waiting) > 1 and len({(draft.requested_model, draft.stream) for draft in waiting}) == 1:
             # They ask for the same thing at the same time; nothing hangs on which line is whose.
             waiting[0].prove("order")
-            return waiting[0]
-        return self.choose(waiting, "only one waiting")
+            draft: Draft | None = waiting[0]
+        else:
+            draft = self.choose(waiting, "only one waiting")
+        if draft is not None:
+            self.passed += ((draft, other) for other in waiting if other is not draft)
+        return draft
+
+    def _of_protocol(self, waiting: list[Draft], event: ev.Running) -> list[Draft]:
+        """Those whose protocol has the lines that follow: a response that is not streamed gets one of its own."""
+        after = self.following
+        if event.family != "chat" or self.streams_next(event):
+            return waiting
+        response = isinstance(after, ev.Running) and after.family == "responses" and after.tag == event.tag
+        return [draft for draft in waiting if (draft.api is Api.RESPONSES) is response] or waiting
 
     def streams_next(self, event: ev.Running) -> bool | None:
         """Whether the line that follows says that the answer will be streamed; ``None``: it does not tell."""

@@ -111,7 +111,7 @@ class SessionPage(Struct, frozen=True):
 
 
 def chips(book: Book, session: Session) -> tuple[Chip, ...]:
-    """Client, project, model, date, requests, whether it is inferred that they belong together, ends that are not good."""
+    """Client, project, model, date, requests, that it is inferred, and ends that are not good."""
     found = [
         Chip(
             book.client_name(session.client),
