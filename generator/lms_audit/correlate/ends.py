@@ -179,7 +179,7 @@ class Ends(Course):
         if event.family is None:
             among = among or working
         # Without a request line only the line that says so tells that an answer is streamed.
-        among = [draft for draft in among if not draft.untold] or among
+        among = [draft for draft in among if not draft.untold] or ([] if self._left_open(event.tag) else among)
         stream = self._stream_before()
         if stream is not None and stream.run is not None and stream.run.draft in among:
             return stream.run.draft
