@@ -124,7 +124,8 @@ class Course(Engines):
         flying = self.in_flight()
         among = [draft for draft in flying if event.tag is None or draft.tag in (None, event.tag)]
         named = [draft for draft in among if draft.tag is not None and draft.tag == event.tag]
-        sure = event.sure or bool(named)
+        at_once = event.tag is not None and self.started in among  # as when a template fails
+        sure = event.sure or bool(named) or at_once
         among = named or among
         if not among:
             self._late_error(event)
