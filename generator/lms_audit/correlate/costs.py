@@ -6,7 +6,7 @@ An engine's lines may reach the log a moment late, so that what is out of order 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -143,17 +143,24 @@ class Costs:
         task = Parts.of(draft).task
         return task is not None and self._task(draft, task) > IN_APP + MISSING
 
-    def price(self, handed: Sequence[tuple[Draft, Parts]]) -> float:
+    def price(self, handed: Sequence[tuple[Draft, Parts]], near: Mapping[Draft, Sequence[Draft]]) -> float:
         """What it costs to give several requests other parts, all told.
 
-        They may be out of order then, and requests that go on where they end may fit better or worse.
+        They may be out of order then, among themselves and with those ``near`` them; and requests that go on where
+        they end may fit better or worse.
         """
         now = [(draft, Parts.of(draft)) for draft, _ in handed]
+        all_handed = {draft for draft, _ in handed}
         total = 0.0
         for (one, mine), (other, theirs) in combinations(handed, 2):
             total += _order(one, mine, other, theirs)
         for (one, mine), (other, theirs) in combinations(now, 2):
             total -= _order(one, mine, other, theirs)
+        for (one, mine), (_, then) in zip(now, handed, strict=True):
+            for other in near[one]:
+                if other not in all_handed and other.run.task is not None:
+                    theirs = Parts.of(other)
+                    total += _order(one, then, other, theirs, far=True) - _order(one, mine, other, theirs, far=True)
         touched = (
             self._touched(now) if any(a.task is not b.task for (_, a), (_, b) in zip(now, handed, strict=True)) else {}
         )
@@ -448,14 +455,18 @@ def _slot(task: EngineTask, earlier: EngineTask | None, heir: EngineTask | None)
     return total if taken else total + 6.0
 
 
-def _order(one: Draft, mine: Parts, other: Draft, theirs: Parts) -> float:
-    """Tasks are launched in the order of their requests; requests end in the order in which their tasks are done."""
+def _order(one: Draft, mine: Parts, other: Draft, theirs: Parts, *, far: bool = False) -> float:
+    """Tasks are launched in the order of their requests; requests end in the order in which their tasks are done.
+
+    ``far``: nothing is said of the slots of an engine, in which those that wait together may overtake several.
+    """
     a, b = mine.task, theirs.task
     if a is None or b is None or a is b:
         return 0.0
     total = 0.0
     if (_start(one) < _start(other)) is not (a.start < b.start):
-        total += MISSING if a.block and not _differ(one.tag, other.tag) else 1.5
+        block = a.block and not _differ(one.tag, other.tag)
+        total += MISSING if block else 0.0 if far else 1.5
     ends = mine.end, theirs.end
     if a.done is not None and b.done is not None and ends[0] is not None and ends[1] is not None:
         total += 5.0 if (a.done < b.done) is not (ends[0].place < ends[1].place) else 0.0

@@ -86,7 +86,7 @@ class Review:
             if not any(one is best for one in self.open[draft]):
                 continue  # looked at again since
             handed = self._handed(*best[1:])
-            if self.costs.price(handed) > price:
+            if self.costs.price(handed, self.near) > price:
                 waiting[draft] = None  # something has changed farther off
                 continue
             for one in self.costs.give(handed):
@@ -103,7 +103,7 @@ class Review:
         for rounds in self.open.values():
             for _, circle, subset in rounds:
                 handed = self._handed(circle, subset)  # by now, perhaps, at another price
-                if self.costs.price(handed) < SURE and self.costs.seen(handed):
+                if self.costs.price(handed, self.near) < SURE and self.costs.seen(handed):
                     _mark(circle, subset)
 
     def _of(self, draft: Draft) -> Parts:
@@ -129,7 +129,7 @@ class Review:
                     if price > SURE + SLACK:
                         continue
                     if taker is start:
-                        price = self.costs.price(self._handed(circle, subset))
+                        price = self.costs.price(self._handed(circle, subset), self.near)
                         if price < SURE:
                             yield price, circle, subset
                     elif taker not in passed and (taker not in circles or price < circles[taker][0]):
