@@ -286,7 +286,11 @@ class Costs:
         after = self.next.get(draft)
         if after is not None and end.place > after.place:
             total += WRONG if end.at - after.first_at >= SECOND else 6.0
-        if (task is not None and task.slot is not None) or (task is not None and task.block):
+        if task is None:
+            return total
+        if task.start > end.place:
+            total += WRONG
+        elif not task.nameless:
             total += self._between(task, end)
         return total
 
