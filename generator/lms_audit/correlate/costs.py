@@ -250,8 +250,9 @@ class Costs:
     def _no_task(self, draft: Draft, parts: Parts) -> float:
         if parts.end is None or draft.run.failed_at is not None:
             return 0.0
-        tells = draft.tag in self.engines or self.blocks
-        return (3.0 if parts.hangup is not None else MISSING) if tells else 0.0
+        if draft.tag not in self.engines and not self.blocks:
+            return 0.0
+        return GUESS if _left(parts) else MISSING  # who has left may not have had his turn
 
     # -- packets
 
@@ -355,8 +356,7 @@ class Costs:
         if after is None or after.prompt is None or draft.prompt is None or draft.run.failed_at is not None:
             return 0.0
         answered = after.prompt.count - draft.prompt.count > 1
-        left = parts.hangup is not None and not parts.hangup.after(parts.end)
-        return GUESS if answered is left else 0.0
+        return GUESS if answered is _left(parts) else 0.0
 
     def _cut_off(self, parts: Parts, slot: EngineTask | None) -> bool:
         """Whether something shows that the answer was not written to its end."""
@@ -517,6 +517,11 @@ def _differ(one: object, other: object) -> bool:
 
 def _start(draft: Draft) -> Place:
     return draft.started_place or draft.place
+
+
+def _left(parts: Parts) -> bool:
+    """Its client has left before the end."""
+    return parts.hangup is not None and not parts.hangup.after(parts.end)
 
 
 def _together(one: Draft, other: Draft) -> bool:
