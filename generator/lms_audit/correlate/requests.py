@@ -274,6 +274,9 @@ class _Binder(Ends):
 
     def _second_line(self, event: ev.Running) -> Draft | None:
         """/v1/responses logs a line of its own and one for the chat that answers it."""
+        before = self.started
+        if event.family == "responses" and before is not None and before.running_at == event.at:
+            return before  # whatever it was thought to be: the line stands right behind its first one
         found = None
         for draft in tagged(self.in_flight(), event.tag):
             guessed = draft.path is None and _ran(draft) >= event.at - SAME_CALL_MS
