@@ -418,12 +418,12 @@ SHAPES: dict[str, frozenset[Api]] = {
 
 def shape(draft: Draft, answer: ev.Answer) -> float:
     """Whether an answer is one of a request's protocol."""
-    if draft.api is None:
+    mine, told = draft.apis, SHAPES.get(answer.object or "")
+    if not mine or told is None:
         return 0.0
-    apis = SHAPES.get(answer.object or "")
-    if apis is not None and draft.api not in apis:
+    if not mine & told:
         return WRONG
-    return UNLIKE if apis is not None and _timed(answer) is not (draft.api is Api.LMSTUDIO_V0) else 0.0
+    return UNLIKE if len(mine) == 1 and _timed(answer) is not (Api.LMSTUDIO_V0 in mine) else 0.0
 
 
 def give(handed: Iterable[tuple[Draft, Parts]]) -> None:

@@ -47,6 +47,19 @@ def api_of(method: str | None, path: str) -> Api:
     return known if known is not None and method in (None, "POST") else Api.OTHER
 
 
+def api_of_answer(answer: Answer) -> Api | None:
+    """The protocol an answer is written in. Only LM Studio's own have times among their ``stats``."""
+    kind, stats = answer.object, answer.stats
+    timed = stats is not None and stats.ttft_ms is not None
+    if kind is None:
+        return Api.LMSTUDIO_V1 if timed and answer.usage is None and answer.created is None else None
+    if timed and kind in ("chat.completion", "text_completion"):
+        return Api.LMSTUDIO_V0
+    if kind.startswith("chat.completion"):
+        return Api.CHAT
+    return {"text_completion": Api.COMPLETIONS, "response": Api.RESPONSES, "message": Api.MESSAGES}.get(kind)
+
+
 class Run:
     """What the server did for a request: parts that may turn out to be another's, and lines that only it can have."""
 
@@ -220,6 +233,20 @@ class Draft:
     def tag(self) -> str | None:
         """Model tag of its lines."""
         return self.model_tag if self.model_tag is not None else self.run.tag
+
+    @property
+    def apis(self) -> frozenset[Api]:
+        """Protocols it may be of: without a request line a running line tells no more than the family."""
+        if self.path is None and self.running_family is not None:
+            return FAMILIES[self.running_family]
+        return frozenset() if self.api is None else frozenset((self.api,))
+
+    @property
+    def told_api(self) -> Api | None:
+        """Its protocol, which its answer may tell better than its running line."""
+        answer = self.run.answer
+        told = api_of_answer(answer) if answer is not None and self.run.predicted and len(self.apis) > 1 else None
+        return told if told is not None else self.api
 
     @property
     def embeds(self) -> bool:

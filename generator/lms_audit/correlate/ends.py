@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lms_audit.correlate.binding import tagged
 from lms_audit.correlate.costs import Costs, Nobody, created_off, shape
 from lms_audit.correlate.course import Course
-from lms_audit.correlate.drafts import Draft
+from lms_audit.correlate.drafts import Draft, api_of_answer
 from lms_audit.correlate.engine_task import EngineTask
 from lms_audit.correlate.parts import End, PacketStream
 from lms_audit.correlate.review import Review
@@ -300,8 +300,8 @@ class Ends(Course):
         draft.stream = False
         draft.last_at = max(draft.last_at, event.at)
         if event.answer is not None:
-            if draft.path is None:  # a running line tells no more than the family
-                draft.api = _api_of(event.answer) or draft.api
+            if draft.path is None and draft.running_family is None:
+                draft.api = api_of_answer(event.answer) or draft.api
             self._set_right(draft, event.answer.usage)
             self.settle_nameless(draft, event.answer.usage)
             self._measure(draft, event.answer.usage)
@@ -395,16 +395,3 @@ def same_tokens(task: EngineTask, usage: ev.Usage) -> bool:
     if usage.input is None or task.prompt_tokens != usage.input:
         return False
     return task.eval_tokens is None or usage.output is None or abs(task.eval_tokens - usage.output) <= 1
-
-
-def _api_of(answer: ev.Answer) -> Api | None:
-    """The protocol an answer is written in. Only LM Studio's own have times among their ``stats``."""
-    kind, stats = answer.object, answer.stats
-    timed = stats is not None and stats.ttft_ms is not None
-    if kind is None:
-        return Api.LMSTUDIO_V1 if timed and answer.usage is None and answer.created is None else None
-    if timed and kind in ("chat.completion", "text_completion"):
-        return Api.LMSTUDIO_V0
-    if kind.startswith("chat.completion"):
-        return Api.CHAT
-    return {"text_completion": Api.COMPLETIONS, "response": Api.RESPONSES, "message": Api.MESSAGES}.get(kind)

@@ -91,7 +91,7 @@ def _request(draft: Draft, ids: list[str]) -> Request:
         precise=draft.precise,
         method=draft.method,
         endpoint=draft.path.partition("?")[0] if draft.path is not None else None,
-        api=draft.api,
+        api=draft.told_api,
         stream=_stream(draft, calls_line) if runs_model else None,
         message_count=_message_count(draft),
         requested_model=draft.requested_model,
