@@ -72,6 +72,18 @@ class Parts(NamedTuple):
         return told(self.end, self.stream)
 
 
+class Turn(NamedTuple):
+    """What tells whether requests are served in turn."""
+
+    started: Place
+    begun: Place
+    """Where its engine task begins."""
+    done: Place | None
+    ended: Place | None
+    block: bool
+    tag: str | None
+
+
 class Nobody(Draft):
     """Who has what is no request's: the task of a chat in the application itself, a hang-up that nothing explains."""
 
@@ -100,6 +112,7 @@ class Costs:
         self.late = LATE if _often_late(drafts) else MISSING
         """An engine's line comes a moment too late."""
         self._costs: dict[Draft, dict[Parts, float]] = {}
+        self._turns: dict[Draft, Turn | None] = {}
         self._followers: dict[Draft, list[Draft]] = {}
         """Who goes on where each ends, be it the only one or not: what it has matters to them."""
         self._readers: dict[EngineTask, list[Draft]] = {}
@@ -150,17 +163,17 @@ class Costs:
         they end may fit better or worse.
         """
         now = [(draft, Parts.of(draft)) for draft, _ in handed]
-        all_handed = {draft for draft, _ in handed}
+        turns = [(_turn(draft, mine), _turn(draft, then)) for (draft, mine), (_, then) in zip(now, handed, strict=True)]
         total = 0.0
-        for (one, mine), (other, theirs) in combinations(handed, 2):
-            total += _order(one, mine, other, theirs)
-        for (one, mine), (other, theirs) in combinations(now, 2):
-            total -= _order(one, mine, other, theirs)
-        for (one, mine), (_, then) in zip(now, handed, strict=True):
-            for other in near[one]:
-                if other not in all_handed and other.run.task is not None:
-                    theirs = Parts.of(other)
-                    total += _order(one, then, other, theirs, far=True) - _order(one, mine, other, theirs, far=True)
+        for (mine, then), (theirs, thens) in combinations(turns, 2):
+            total += _order(then, thens) - _order(mine, theirs)
+        taking_part = {draft for draft, _ in handed}
+        for (draft, _), (mine, then) in zip(handed, turns, strict=True):
+            if mine == then:
+                continue
+            for other in near[draft]:
+                if other not in taking_part and (theirs := self._turn(other)) is not None:
+                    total += _order(then, theirs, far=True) - _order(mine, theirs, far=True)
         touched = (
             self._touched(now) if any(a.task is not b.task for (_, a), (_, b) in zip(now, handed, strict=True)) else {}
         )
@@ -192,9 +205,17 @@ class Costs:
             cost = costs[parts] = self.cost(draft, parts)
         return cost
 
+    def _turn(self, draft: Draft) -> Turn | None:
+        """When it is a request's turn, as it is now."""
+        if draft not in self._turns:
+            self._turns[draft] = _turn(draft, Parts.of(draft))
+        return self._turns[draft]
+
     def give(self, handed: Sequence[tuple[Draft, Parts]]) -> dict[Draft, None]:
         """Gives several requests other parts. Out: those whose costs it has changed, they among them."""
         give(handed)
+        for draft, _ in handed:
+            self._turns.pop(draft, None)
         changed = dict.fromkeys(draft for draft, _ in handed) | self._touched(handed)
         for draft in changed:
             self._costs.pop(draft, None)
@@ -459,21 +480,26 @@ def _slot(task: EngineTask, earlier: EngineTask | None, heir: EngineTask | None)
     return total if taken else total + 6.0
 
 
-def _order(one: Draft, mine: Parts, other: Draft, theirs: Parts, *, far: bool = False) -> float:
+def _turn(draft: Draft, parts: Parts) -> Turn | None:
+    task, end = parts.task, parts.end
+    if task is None:
+        return None
+    return Turn(_start(draft), task.start, task.done, None if end is None else end.place, task.block, draft.tag)
+
+
+def _order(one: Turn | None, other: Turn | None, *, far: bool = False) -> float:
     """Tasks are launched in the order of their requests; requests end in the order in which their tasks are done.
 
     ``far``: nothing is said of the slots of an engine, in which those that wait together may overtake several.
     """
-    a, b = mine.task, theirs.task
-    if a is None or b is None or a is b:
+    if one is None or other is None:
         return 0.0
     total = 0.0
-    if (_start(one) < _start(other)) is not (a.start < b.start):
-        block = a.block and not _differ(one.tag, other.tag)
-        total += MISSING if block else 0.0 if far else 1.5
-    ends = mine.end, theirs.end
-    if a.done is not None and b.done is not None and ends[0] is not None and ends[1] is not None:
-        total += 5.0 if (a.done < b.done) is not (ends[0].place < ends[1].place) else 0.0
+    block = one.block and not _differ(one.tag, other.tag)
+    if (block or not far) and (one.started < other.started) is not (one.begun < other.begun):
+        total += MISSING if block else 1.5
+    if one.done is not None and other.done is not None and one.ended is not None and other.ended is not None:
+        total += 5.0 if (one.done < other.done) is not (one.ended < other.ended) else 0.0
     return total
 
 
