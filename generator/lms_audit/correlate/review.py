@@ -68,23 +68,27 @@ class Review:
         self.subsets = [subset for subset in SUBSETS if all(there[part] for part in subset)]
 
     def settle(self) -> bool:
-        """Hands parts round, what gains most first, until nothing is gained by it; whether any were."""
+        """Hands parts round, what gains most first, until nothing is gained by it; whether any were.
+
+        To look for rounds takes the time: for whom something has changed, it is done again only when it is his turn to
+        gain, and for all of them when nothing else is left.
+        """
         waiting = dict.fromkeys(self.near)
-        number = count()
         gains: list[tuple[float, int, Draft, Round]] = []
+        number = count()
         moved = 0
-        while moved < ROUNDS * len(self.near):
-            for draft in waiting:
-                self.open[draft] = list(self._rounds(draft))
-                best = min(self.open[draft], key=lambda one: one[0], default=None)
-                if best is not None and best[0] <= -GAIN:
-                    heappush(gains, (best[0], next(number), draft, best))
-            waiting.clear()
-            if not gains:
-                break
+        while moved < ROUNDS * len(self.near) and (gains or waiting):
+            if not gains or gains[0][2] in waiting:
+                for draft in [gains[0][2]] if gains else list(waiting):
+                    del waiting[draft]
+                    self.open[draft] = list(self._rounds(draft))
+                    best = min(self.open[draft], key=lambda one: one[0], default=None)
+                    if best is not None and best[0] <= -GAIN:
+                        heappush(gains, (best[0], next(number), draft, best))
+                continue
             price, _, draft, best = heappop(gains)
             if not any(one is best for one in self.open[draft]):
-                continue  # looked at again since
+                continue  # what was found before he was looked at again
             handed = self._handed(*best[1:])
             if self.costs.price(handed, self.near) > price:
                 waiting[draft] = None  # something has changed farther off
