@@ -37,8 +37,11 @@ def shown(loader):
     return sorted(found)
 jinja2.FileSystemLoader.list_templates = shown
 builder = importlib.import_module(sys.argv[1] + ".__main__")
-for name in ("material.plugins.search.plugin", "material.plugins.offline.plugin", "markdown.extensions.attr_list"):
-    importlib.import_module(name)
+importlib.import_module(sys.argv[1] + ".commands.build")
+for name in ("search", "offline"):
+    importlib.import_module(f"material.plugins.{name}.plugin")
+for name in ("attr_list", "fenced_code", "tables", "toc"):
+    importlib.import_module("markdown.extensions." + name)
 config = sys.stdin.readline().rstrip("\\n")
 if config:
     logging.disable(logging.INFO)
