@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from lms_audit.analyse import analyse
@@ -140,3 +141,11 @@ def test_a_call_is_searched_by_its_values_without_the_escapes_of_json(arguments:
 def test_documents_come_in_the_same_order_each_time() -> None:
     assert found(story()) == found(story())
     assert {each.kind for each in found(story())} <= set(DocumentKind)
+
+
+def test_half_a_surrogate_pair_is_told_as_something_that_can_be_written() -> None:
+    world = World()
+    world.send([user("cut \ud83d here")], response_text="and \ude00 there")
+    told = found(world)
+    assert {"cut ? here", "and ? there"} <= {each.text for each in told}
+    msgspec.msgpack.encode(told)

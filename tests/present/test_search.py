@@ -152,9 +152,9 @@ def test_what_is_left_out_of_a_very_long_text_is_said() -> None:
 
 
 def test_hostile_text_stays_inside_its_script() -> None:
-    hostile = '</script><script>alert(1)</script>"); alert(2); ("\u2028\u2029\ud83d\x00'
+    hostile = '</script><script>alert(1)</script>"); alert(2); ("\u2028\u2029\x00'
     read = Reader(build_index([read_chapter([document(hostile + " found", session=hostile, request=hostile)])]))
-    assert read.texts == [hostile.replace("\ud83d", "?") + " found"]
+    assert read.texts == [hostile + " found"]
     assert read.column("session", 0) == hostile
     assert "found" in read.postings
 

@@ -78,6 +78,7 @@ class Document(Struct, frozen=True, kw_only=True, array_like=True):
 
     kind: DocumentKind
     text: str
+    """Without lone surrogates, which UTF-8 cannot say."""
     href: str
     """Page and anchor, from the site's root."""
     session: str
@@ -123,7 +124,7 @@ def read_chapter(documents: Iterable[Document]) -> Chapter:
     prepared: list[Prepared] = []
     postings: defaultdict[bytes, list[int]] = defaultdict(list)
     for document in documents:
-        text = _writable(document.text[:TEXT_LIMIT])
+        text = document.text[:TEXT_LIMIT]
         if not text.strip():
             continue
         for word in distinct(text):
@@ -345,8 +346,3 @@ def _named(kind: str, parts: Sequence[str]) -> dict[str, str]:
 
 def _packed(data: bytes) -> str:
     return b64encode(zlib.compress(data, _LEVEL)).decode()
-
-
-def _writable(text: str) -> str:
-    """The text with lone surrogates replaced, which UTF-8 cannot say."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -243,6 +243,8 @@ class _Teller:
             at = request.received_at
             label = f"request {self._book.number.get(request.id, 0)}" + ("" if at is None else f", {clock(at)}")
         title = "" if session is None else one_line(session.title)
+        if not text.isascii():
+            text = text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be written
         return Document(
             kind=kind, text=text, href=href, session=title, request=label, note=one_line(note), source=source
         )
