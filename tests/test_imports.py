@@ -35,7 +35,7 @@ FENCED = {
     "mkdocs": {"present/site.py"},
     "click": {"cli.py"},
     "rich": {"drawing.py"},
-    "sqlite3": {"store.py", "share/export.py"},
+    "sqlite3": {"store/store.py", "store/database.py", "share/export.py"},
     "polars": {"share/export.py"},
     "distributed": {"cluster.py"},
     "fsspec": {"read/remote.py"},

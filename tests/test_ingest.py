@@ -169,7 +169,7 @@ def test_a_newer_reader_reads_again_and_keeps_what_is_gone(
     store = tmp_path / "store"
     run(logs, store)
     (logs / "2026-11/2026-11-04.1.log").unlink()
-    for module in ("lms_audit.store", "lms_audit.ingest"):
+    for module in ("lms_audit.store.store", "lms_audit.ingest"):
         monkeypatch.setattr(f"{module}.READER_VERSION", 10_000)
     again = run(logs, store)
     assert again.read == 2

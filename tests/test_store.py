@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lms_audit import store as store_module
 from lms_audit.errors import AuditError
 from lms_audit.model import LineRange, Problem, Role, Text
 from lms_audit.read.discover import LogFile, fingerprint
 from lms_audit.read.events import Edge, FileDigest, ServerChange
 from lms_audit.read.payload import compact, item_key
 from lms_audit.store import Store, StoreDamagedError, pack
+from lms_audit.store import store as store_module
 
 LONG = {"role": "user", "content": "the same words again " * 200}
 SHORT = {"role": "user", "content": "hi"}

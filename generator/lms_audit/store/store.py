@@ -1,38 +1,29 @@
-"""What was read, kept between runs: one digest per log file, and each message once.
+"""One SQLite file with all that was read; see the package.
 
-In: digests from ``read``. Out: the same digests, and the contents of messages, tool sets and system members by their
-hash (``model.Library`` without ``path``, which correlation knows). Requests and figures are never kept: they are
-computed again, so there is nothing to migrate. A digest and its messages are written in one transaction; a store that
-is damaged or of another schema is set aside and filled anew.
-
-Cost: one insert per new message; memory is the set of known hashes and a cache of fixed size.
+Cost: one insert per new message; memory is the set of known hashes and caches of fixed size.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import Self
 
 import msgspec
 from msgspec import Struct
 
-from lms_audit.errors import FAILURE, MISUSE, AuditError
-from lms_audit.model import Key, LineRange, Message, Problem, Tool
+from lms_audit.errors import FAILURE, AuditError
+from lms_audit.model import Key, Message, Tool
 from lms_audit.read import discover, messages
 from lms_audit.read.discover import LogFile
 from lms_audit.read.events import READER_VERSION, FileDigest
+from lms_audit.store.cache import Cache
+from lms_audit.store.database import StoreDamagedError, connect, is_busy, refuse_foreign, set_aside
+from lms_audit.store.packed import LEVEL, Packed, renamed, unpack, with_edges
 
-SCHEMA = 3
-APPLICATION_ID = 0x4C4D5341
-"""In the header of every store: tells one of ours from any other SQLite file."""
-
-LEVEL = 1
-"""Of zlib: a sixth of the time of its default for a seventh more bytes, on prompts of coding agents."""
 GROWTH = 6
 """How much longer text mostly is than its compressed form: room made at once need not be made again and again."""
 
@@ -40,20 +31,6 @@ CACHE_BYTES = 40 << 20
 """Parsed messages kept at hand, by the size of their JSON."""
 RAW_BYTES = 24 << 20
 """JSON texts kept at hand: a build looks at each several times, and to inflate it takes longer than the look."""
-
-_TABLES = """
-CREATE TABLE file (
-    path TEXT PRIMARY KEY, root TEXT NOT NULL, inside TEXT NOT NULL, url TEXT, size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    mark BLOB NOT NULL, reader INTEGER NOT NULL, digest BLOB NOT NULL, edges BLOB NOT NULL,
-    keys BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE item (key BLOB PRIMARY KEY, data BLOB NOT NULL);
-"""
-
-
-class StoreDamagedError(Exception):
-    """Something in the store cannot be what was written; it has to be set aside and the logs read again."""
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -78,9 +55,9 @@ class Store:
             self._files = {known.file.path: known for known in self._rows()}
         self._outdated = False
         """A file was read anew: items only its earlier reading had may be left over."""
-        self._raws: _Cache[bytes] = _Cache(RAW_BYTES)
-        self._messages: _Cache[Message] = _Cache(CACHE_BYTES)
-        self._tools: _Cache[tuple[Tool, ...]] = _Cache(CACHE_BYTES // 4)
+        self._raws: Cache[bytes] = Cache(RAW_BYTES)
+        self._messages: Cache[Message] = Cache(CACHE_BYTES)
+        self._tools: Cache[tuple[Tool, ...]] = Cache(CACHE_BYTES // 4)
 
     # --- opening ----------------------------------------------------------------------------------------------------
 
@@ -91,23 +68,23 @@ class Store:
         ``named``: the user chose the file, so that one which is no store of ours is refused, not set aside.
         """
         if path is None:
-            return cls(_connect(":memory:"), None)
+            return cls(connect(":memory:"), None)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if named:
-                _refuse_foreign(path)
+                refuse_foreign(path)
             is_new = not path.exists()
             try:
-                return cls(_connect(str(path)), path, is_new=is_new)
+                return cls(connect(str(path)), path, is_new=is_new)
             except (StoreDamagedError, sqlite3.DatabaseError) as error:
-                if _is_busy(error):
+                if is_busy(error):
                     raise AuditError(
                         f"the store {path} is in use by another run; wait for it to end", FAILURE
                     ) from None
                 if isinstance(error, sqlite3.OperationalError):
                     raise
                 aside = set_aside(path)
-                store = cls(_connect(str(path)), path)
+                store = cls(connect(str(path)), path)
                 store.notes.append(f"the store was {error}; it is now {aside.name}, and all logs are read again")
                 return store
         except (OSError, sqlite3.OperationalError) as error:
@@ -180,7 +157,7 @@ class Store:
             head, tail = msgspec.msgpack.decode(zlib.decompress(row[0]), type=tuple[bytes, bytes])
         except (zlib.error, msgspec.MsgspecError) as error:
             raise StoreDamagedError(f"damaged (edges of {file.inside}: {error})") from None
-        return _with_edges(digest, head, tail)
+        return with_edges(digest, head, tail)
 
     def lacks(self, items: Mapping[Key, bytes]) -> bool:
         """Whether one of the items that come without their text, as known from an earlier file, is not here."""
@@ -342,139 +319,3 @@ class Store:
             raise AuditError(f"cannot use the store {self.path or 'in memory'}: {error}", FAILURE) from None
         except sqlite3.DatabaseError as error:
             raise StoreDamagedError(f"damaged ({error})") from None
-
-
-class Packed(Struct, frozen=True):
-    """A digest as the store keeps it, without its items."""
-
-    digest: bytes = b""
-    edges: bytes = b""
-    """The text of head and tail, apart: it is long and seldom needed."""
-
-
-def pack(digest: FileDigest) -> Packed:
-    """A digest as the store keeps it; made in the process that read the file."""
-    edges = tuple(edge.data if edge is not None else b"" for edge in (digest.head, digest.tail))
-    bare = _with_edges(msgspec.structs.replace(digest, items={}), b"", b"")
-    return Packed(*(zlib.compress(msgspec.msgpack.encode(each), LEVEL) for each in (bare, edges)))
-
-
-def _with_edges(digest: FileDigest, head: bytes, tail: bytes) -> FileDigest:
-    return msgspec.structs.replace(
-        digest,
-        head=digest.head and msgspec.structs.replace(digest.head, data=head),
-        tail=digest.tail and msgspec.structs.replace(digest.tail, data=tail),
-    )
-
-
-def unpack(packed: bytes) -> FileDigest:
-    """A digest from its packed form, without the text of its edges. Raises ``zlib.error`` or ``MsgspecError``."""
-    return msgspec.msgpack.decode(zlib.decompress(packed), type=FileDigest)
-
-
-def renamed(digest: FileDigest, name: str) -> FileDigest:
-    """The same digest under another name, in its evidence too."""
-    if digest.name == name:
-        return digest
-
-    def moved(problem: Problem) -> Problem:
-        where = LineRange(name, problem.where.first_line, problem.where.last_line)
-        return Problem(problem.kind, problem.message, where)
-
-    return msgspec.structs.replace(
-        digest,
-        name=name,
-        problems=tuple(map(moved, digest.problems)),
-        unknown_examples=tuple(map(moved, digest.unknown_examples)),
-        tail_problems=tuple(map(moved, digest.tail_problems)),
-        tail_unknown=None if digest.tail_unknown is None else moved(digest.tail_unknown),
-    )
-
-
-def set_aside(path: Path) -> Path:
-    """Move a store that cannot be used out of the way; an earlier one set aside is replaced."""
-    aside = path.with_name(f"{path.name}.set-aside")
-    path.replace(aside)
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return aside
-
-
-def _connect(path: str) -> sqlite3.Connection:
-    """A connection that holds the file alone until it is closed, or the process dies."""
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
-    try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("BEGIN EXCLUSIVE")
-        _prepare(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables of a new store; refuse one of another kind or schema."""
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if tables == 0 and version == 0:
-        for statement in filter(str.strip, _TABLES.split(";")):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA}")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        return
-    if version != SCHEMA or connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise StoreDamagedError(f"written by another version (schema {version}, not {SCHEMA})")
-    damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if damage != "ok":
-        raise StoreDamagedError(f"damaged ({str(damage).splitlines()[-1]})")
-
-
-def _refuse_foreign(path: Path) -> None:
-    """A file the user named by mistake is left alone: another program's database, a log."""
-    if path.is_dir():
-        raise AuditError(f"the store {path} is a folder; name a file", MISUSE)
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        head = file.read(discover.SNIFF_BYTES)
-    database = head.startswith(b"SQLite format 3\0") and len(head) >= 100
-    if database and int.from_bytes(head[68:72], "big") not in (0, APPLICATION_ID):
-        raise AuditError(f"{path} is a database of another program, not a store; name another file", MISUSE)
-    if discover.has_prefix(head):
-        raise AuditError(f"{path} is a log, not a store; name another file", MISUSE)
-
-
-def _is_busy(error: Exception) -> bool:
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorname.startswith(
-        ("SQLITE_BUSY", "SQLITE_LOCKED")
-    )
-
-
-T = TypeVar("T")
-
-
-class _Cache(Generic[T]):
-    """The values used last, up to a budget of bytes."""
-
-    def __init__(self, budget: int) -> None:
-        self._budget = budget
-        self._used = 0
-        self._values: OrderedDict[Key, tuple[T, int]] = OrderedDict()
-
-    def get(self, key: Key) -> T | None:
-        found = self._values.get(key)
-        if found is None:
-            return None
-        self._values.move_to_end(key)
-        return found[0]
-
-    def put(self, key: Key, value: T, cost: int) -> None:
-        self._values[key] = (value, cost)
-        self._used += cost
-        while self._used > self._budget and len(self._values) > 1:
-            _, (_, freed) = self._values.popitem(last=False)
-            self._used -= freed
