@@ -118,19 +118,19 @@ def sample(requests: Iterable[Request], metric: str, get: Get | None = None, fie
     excluded: Counter[str] = Counter()
     if not all(known):
         excluded.update(why_missing(request, field) for request in compress(requests, map(not_, known)))
-    sources = Counter(
-        [
-            _source(request.provenance[field], request)
-            for request in compress(requests, known)
-            if field in request.provenance
-        ]
-    )
+    sources = _sources(compress(requests, known), field)
     values = sorted(compress(found, known))
     return Sample(metric, tuple(values), dict(sorted(excluded.items())), dict(sorted(sources.items())))
 
 
-def _source(source: Source, request: Request) -> str:
-    return "clock_ms" if source is Source.CLOCK and request.precise else str(source)
+def _sources(requests: Iterable[Request], field: str) -> dict[str, int]:
+    """Source -> requests whose ``field`` comes from there; the clock of a log with milliseconds is one of its own."""
+    told = [(request.provenance.get(field), request.precise) for request in requests]
+    counts: Counter[str] = Counter()
+    for (source, precise), count in Counter(told).items():
+        if source is not None:
+            counts["clock_ms" if source is Source.CLOCK and precise else str(source)] += count
+    return counts
 
 
 def ratio(requests: Iterable[Request], metric: str, top: Get, bottom: Get, field: str, scale: float = 1.0) -> Figure:
