@@ -149,8 +149,11 @@ def chips(book: Book, session: Session) -> tuple[Chip, ...]:
 def time_split(book: Book, session: Session) -> tuple[tuple[Share, ...], str]:
     """Where the session's time went: prompt processing, answers, tools, people; plain sums of what is logged."""
     requests = [book.requests[name] for name in session.request_ids]
-    sums = {"prompt": 0.0, "answer": 0.0, "queue": 0.0, "tools": 0.0, "person": 0.0, "pause": 0.0}
+    sums = {"prompt": 0.0, "answer": 0.0, "queue": 0.0, "rest": 0.0, "tools": 0.0, "person": 0.0, "pause": 0.0}
     for request in requests:
+        if request.elapsed_ms is not None and (request.prompt_ms is None or request.generation_ms is None):
+            known = (request.prompt_ms or 0.0) + (request.generation_ms or 0.0) + (request.queue_ms or 0.0)
+            sums["rest"] += max(0.0, request.elapsed_ms - known)
         sums["prompt"] += request.prompt_ms or 0.0
         sums["answer"] += request.generation_ms or 0.0
         sums["queue"] += request.queue_ms or 0.0
@@ -160,6 +163,7 @@ def time_split(book: Book, session: Session) -> tuple[tuple[Share, ...], str]:
         "prompt": "prompt processing",
         "answer": "response time",
         "queue": "queue",
+        "rest": "at work, not broken down in the log",
         "tools": "tools ran",
         "person": "waiting for a person",
         "pause": "other pauses",
