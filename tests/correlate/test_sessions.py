@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from lms_audit import correlate
 from lms_audit.correlate.continuation import Relation
 from lms_audit.correlate.entries import conversations
+from lms_audit.correlate.history import recover
 from lms_audit.correlate.links import prompts_in
 from lms_audit.correlate.sessions import sessions
 from lms_audit.correlate.threads import threads
@@ -258,6 +259,30 @@ def test_a_first_message_that_changes_does_not_split_a_session() -> None:
     assert [each.answers for each in world.conversation("r0") if each.answers] == ["r0", "r1"]
 
 
+def talk(count: int, name: str = "hen") -> list[dict[str, Any]]:
+    """So many questions, all answered but the last."""
+    said = [each for number in range(count) for each in (user(f"{name} {number}?"), assistant(f"{name} {number}."))]
+    return said[:-1]
+
+
+@pytest.mark.parametrize("kept", [5, 7])
+def test_a_client_that_sends_the_latest_messages_only_makes_one_session(kept: int) -> None:
+    world = World()
+    for count in range(1, 7):
+        world.send([SYSTEM, *talk(count)[-kept:]])
+        world.send([SYSTEM, *talk(count, "cock")[-kept:]])
+    assert world.grouped() == [[f"r{number}" for number in range(start, 12, 2)] for start in (0, 1)]
+    answers = [request.response_text for request in recover(world.requests, world.threads(), world.library).requests]
+    assert answers == [f"{name} {number}." for number in range(5) for name in ("hen", "cock")] + [None, None]
+
+
+def test_a_conversation_with_a_beginning_of_its_own_is_no_moved_window() -> None:
+    world = World()
+    world.send([SYSTEM, *talk(4)])
+    world.send([SYSTEM, user("Another matter"), assistant("Yes?"), *talk(5)[-5:]])
+    assert world.grouped() == [["r0"], ["r1"]]
+
+
 def test_sessions_whose_first_messages_begin_alike_stay_apart() -> None:
     world = World()
     world.send([SYSTEM, user("Fix the parser of numbers")])
@@ -465,6 +490,21 @@ def test_a_compacted_conversation_continues_its_session() -> None:
     assert world.grouped() == [["r0", "r1", "r3", "r4"], ["r2"]]
     assert world.threads().links[3].relation is Relation.COMPACTED
     assert any(entry.replaced for entry in world.conversation("r0"))
+
+
+def test_summaries_that_look_the_same_once_cut_are_not_taken_for_retries() -> None:
+    opening = "This session is being continued from a previous conversation"
+    params = {"prompt_cache_key": UUID}
+    world = World()
+    said: list[Json] = [user("Fix the parser")]
+    for number in range(3):
+        world.send(said, params=params)
+        world.send([*said, *turn(number)], params=params)
+        world.send([*said, *turn(number), user("Write a summary")], params=params, kind=Kind.COMPACTION)
+        said = [cut_all(user(f"{opening}. {number} " + "x" * 100 + " Go on from here without any more questions."))]
+    main = ["r0", "r1", "r3", "r4", "r6", "r7"]
+    assert world.grouped()[0] == main
+    assert [world.request(each).parent_id for each in main] == [None, "r0", "r1", "r3", "r4", "r6"]
 
 
 def test_a_compacted_conversation_is_known_by_the_answer_it_opens_with() -> None:

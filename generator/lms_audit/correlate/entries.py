@@ -92,10 +92,11 @@ class _Book:
                 self.drafts.append(_Draft(prompts.key(node), index, prompts.depth(node) - 1))
             self._draft_of[node] = draft
         self._leaf = leaf if new else self._leaf
-        for node in self._threads.answer_nodes(index):
+        link = self._threads.links[index]
+        for node in self._threads.answer_nodes(index) if link.relation is not Relation.STARTS else ():
             answer = self.drafts[self._draft_of[node]]
             if answer.answers is None:
-                answer.answers = self._threads.links[index].parent
+                answer.answers = link.parent
 
     def _go_to(self, node: int) -> None:
         """Make ``_said`` that of the prompt that ends at ``node``; costs the messages that differ."""
@@ -135,20 +136,6 @@ def _is_whole(request: Request, threads: Threads, index: int) -> bool:
         and threads.hints[index].previous_response is None
         and threads.links[index].relation is not Relation.STORED
     )
-
-
-def _count(whole: Sequence[int], threads: Threads, drafts: list[_Draft], draft_of: dict[int, int]) -> None:
-    """In how many of the requests each message stands: prompts that end at or below its nodes."""
-    prompts = threads.prompts
-    below = dict.fromkeys(draft_of, 0)
-    for index in whole:
-        below[threads.leaves[index]] += 1
-    # a child node has a higher number than its parent
-    for node in sorted(below, reverse=True):
-        drafts[draft_of[node]].times += below[node]
-        parent = prompts.parent(node)
-        if parent:
-            below[parent] += below[node]
 
 
 def _later(members: Sequence[int], whole: Sequence[int]) -> dict[int, int]:

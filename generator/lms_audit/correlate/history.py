@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lms_audit.correlate.continuation import SIDE_KINDS, Link, Relation
+from lms_audit.correlate.continuation import Relation
 from lms_audit.correlate.threads import Threads
 from lms_audit.correlate.values import tool_call
 from lms_audit.model import (
@@ -38,6 +38,10 @@ from lms_audit.model import (
 
 THINK = re.compile(r"<think>.*?</think>", re.DOTALL)
 CUT = re.compile(r"\.\.\. <Truncated in logs> \.\.\.")
+
+
+_Open = dict[str | None, list[tuple[int, int]]]
+"""Id -> the calls with it that have no result yet: request and place among its calls."""
 
 
 class Recovered(Struct, frozen=True):
@@ -65,8 +69,8 @@ def recover(requests: Sequence[Request], threads: Threads, library: Library) -> 
     """
     answers = {
         index: _Answer([library.message(key) for key in keys])
-        for index, keys in (_repeated(requests, threads) | threads.answers()).items()
-        if keys and requests[index].status is not Status.ERROR
+        for index, keys in threads.answers().items()
+        if requests[index].status is not Status.ERROR
     }
     completed = [
         _complete(request, answers[index]) if index in answers else request for index, request in enumerate(requests)
@@ -77,26 +81,6 @@ def recover(requests: Sequence[Request], threads: Threads, library: Library) -> 
         if (problem := _mismatch(requests[index], answer)) is not None
     )
     return Recovered(tuple(_paired(completed, threads, library)), mismatches)
-
-
-def _repeated(requests: Sequence[Request], threads: Threads) -> dict[int, tuple[Key, ...]]:
-    """Answers that a side request shows: a compaction sends all of a conversation, its last answer with it."""
-    tree = threads.talk.tree
-    sides: dict[int, Link] = {}
-    for child, link in enumerate(threads.links):
-        if link.parent is None or link.relation is not Relation.STARTS or requests[child].kind not in SIDE_KINDS:
-            continue
-        told = threads.links[link.parent].leaf
-        if told and tree.ancestor(link.leaf, tree.depth(told)) == told:
-            sides[child] = replace(link, answer_after=tree.depth(told))
-    seen = replace(threads, links=tuple(sides.get(child, link) for child, link in enumerate(threads.links)))
-    found: dict[int, tuple[Key, ...]] = {}
-    for child, link in sides.items():
-        assert link.parent is not None
-        nodes = seen.answer_nodes(child)
-        if nodes:
-            found.setdefault(link.parent, tuple(threads.prompts.key(node) for node in nodes))
-    return found
 
 
 def _complete(request: Request, answer: _Answer) -> Request:
@@ -140,44 +124,59 @@ def _agree(read: str, said: str) -> bool:
 
 
 def _paired(requests: Sequence[Request], threads: Threads, library: Library) -> Iterator[Request]:
-    """Calls with their results, by id within a thread; a result without a known id belongs to the oldest open call."""
+    """Calls with their results, by id within a thread; a result without a known id belongs to the oldest open call.
+
+    A side request shows the results of the conversation it repeats, for which there is often no other to show them.
+    """
     calls: list[list[ToolCall]] = [list(request.tool_calls) for request in requests]
-    waiting: dict[int, dict[str | None, list[tuple[int, int]]]] = {}
-    seen = {0}
+    waiting: dict[int, _Open] = {}
     for index, request in enumerate(requests):
-        thread = threads.links[index].thread
-        queue = waiting.setdefault(thread, {})
-        for message in _fresh(request, threads, library, seen):
-            for part in message.parts:
-                if isinstance(part, Result):
-                    _answer_call(queue, calls, part, request.id, message.key)
-        for place, call in enumerate(request.tool_calls):
-            queue.setdefault(call.id, []).append((index, place))
+        link = threads.links[index]
+        told = link.thread if link.parent is None else threads.links[link.parent].thread
+        queue = waiting.get(told)
+        if queue is not None and link.parent is not None:
+            for message in _behind_answer(index, threads, library):
+                for part in message.parts:
+                    if isinstance(part, Result):
+                        _answer_call(queue, link.parent, calls, part, request.id, message.key)
+        if link.thread >= 0 and request.tool_calls:
+            queue = waiting.setdefault(link.thread, {})
+            for place, call in enumerate(request.tool_calls):
+                queue.setdefault(call.id, []).append((index, place))
     for request, paired in zip(requests, calls, strict=True):
         yield request if not paired else replace(request, tool_calls=tuple(paired))
 
 
-def _fresh(request: Request, threads: Threads, library: Library, seen: set[int]) -> list[Message]:
-    """Messages of a prompt that no earlier request sent at this place, in order."""
-    prompt = request.prompt
-    node = prompt.node if prompt is not None else 0
+def _behind_answer(index: int, threads: Threads, library: Library) -> list[Message]:
+    """Messages of a prompt after its parent's answer began; where that is not known, those its parent did not have."""
+    link = threads.links[index]
+    assert link.parent is not None
+    leaf = threads.leaves[index]
+    prompts = threads.prompts
+    if link.relation is Relation.STORED:
+        start = 0
+    elif link.answer_after is not None:
+        start = threads.talk.find(leaf, link.answer_after)
+    else:
+        start = prompts.meet(leaf, threads.leaves[link.parent])
     keys: list[Key] = []
-    while node not in seen:
-        seen.add(node)
-        keys.append(threads.prompts.key(node))
-        node = threads.prompts.parent(node)
+    while leaf != start:
+        keys.append(prompts.key(leaf))
+        leaf = prompts.parent(leaf)
     return [library.message(key) for key in reversed(keys)]
 
 
 def _answer_call(
-    queue: dict[str | None, list[tuple[int, int]]], calls: list[list[ToolCall]], part: Result, request_id: str, key: Key
+    queue: _Open, parent: int, calls: list[list[ToolCall]], part: Result, request_id: str, key: Key
 ) -> None:
-    open_calls = queue.get(part.call_id) or (queue.get(None) if part.call_id is None else None)
+    open_calls = queue.get(part.call_id)
     if not open_calls:
         return
-    index, place = open_calls.pop(0)
-    calls[index][place] = replace(
-        calls[index][place],
+    # some models count their calls anew in every answer: the one just answered comes before one left open
+    place = next((number for number, (asked, _) in enumerate(open_calls) if asked == parent), 0)
+    index, number = open_calls.pop(place)
+    calls[index][number] = replace(
+        calls[index][number],
         result=part.text,
         result_is_error=part.is_error,
         result_request_id=request_id,

@@ -43,6 +43,7 @@ def parent(past: Past, index: int, line: Line, leaf: int, new: Sequence[int], fr
         edited
         or _answer_reappears(past, index, new)
         or _message_changed(past, index, leaf)
+        or _window_moved(past, index, line, leaf)
         or after_compaction(past, index)
     )
 
@@ -67,9 +68,18 @@ def _retried(past: Past, index: int, line: Line, leaf: int) -> Found | None:
         pause = past.pause(other, index)
         failed = earlier.status is not Status.COMPLETED and not past.continued[other]
         soon = pause is not None and -CLOCK_MS <= pause <= _RETRY_MS
-        if (failed and soon) or past.same_hint(index, other):
+        if (failed and soon) or (past.same_hint(index, other) and not _compacted_since(past, other)):
             return Found(other, Relation.REPEATS, leaf)
     return None
+
+
+def _compacted_since(past: Past, other: int) -> bool:
+    """A conversation went on after ``other`` until it was compacted: as cut by LM Studio, all summaries are one."""
+    if not past.continued[other]:
+        return False
+    thread = past.links[other].thread
+    origins = (past.links[side].parent for side in past.compactions if side > other)
+    return any(origin is not None and past.links[origin].thread == thread for origin in origins)
 
 
 def _asked_again(past: Past, index: int, line: Line, leaf: int) -> Found | None:
@@ -198,6 +208,35 @@ def _message_changed(past: Past, index: int, leaf: int) -> Found | None:
         gone = before == tree.depth(meets)
         if before and (gone or _reworded(past, tip, index, tree.depth(meets) + 1)):
             return found
+    return None
+
+
+def _window_moved(past: Past, index: int, line: Line, leaf: int) -> Found | None:
+    """The thread that this prompt continues by one answer, though its oldest messages are gone.
+
+    Clients that send the latest messages only. What is left before the answer is the end of the parent's prompt, with
+    nothing but the parent's own beginning before it.
+    """
+    talk, tree = past.talk, past.talk.tree
+    node = leaf
+    while node and not talk.answered_last(node):
+        node = tree.parent(node)
+    while node and talk.answered_last(node):
+        node = tree.parent(node)
+    if tree.depth(node) < 2:
+        return None
+    for other in reversed(line.tails.get(past.tail(node), ())):
+        if past.continued[other] or not past.may_join(index, other):
+            continue
+        if past.tools(other) != past.tools(index) or past.requests[other].client != past.requests[index].client:
+            continue
+        end = past.links[other].leaf
+        mine, its = node, end
+        while mine and tree.key(mine) == tree.key(its):
+            mine, its = tree.parent(mine), tree.parent(its)
+        meets = tree.meet(end, leaf)
+        if tree.depth(mine) <= tree.depth(meets):
+            return Found(other, Relation.EDITS, meets)
     return None
 
 

@@ -21,6 +21,9 @@ from lms_audit.model import Key, Kind, Library, Millis, Request
 CLOCK_MS = 1000
 """Log lines have whole seconds."""
 
+_TAIL = 32
+"""Messages at the end of a prompt among which those before its parent's answer are looked for."""
+
 LATEST = 64
 """Requests with the same prompt that are remembered."""
 
@@ -40,6 +43,8 @@ class Line(Struct):
     """Talk node -> the request that first passed through it."""
     ends: dict[int, deque[int]] = field(default_factory=dict)
     """Talk node -> the latest requests whose prompt ended there."""
+    tails: dict[tuple[Key, Key], deque[int]] = field(default_factory=dict)
+    """The last two things said in a prompt -> the latest requests that ended so."""
 
 
 class Past:
@@ -167,7 +172,37 @@ class Past:
         for before in places:
             if tree.depth(leaf) > before and self.talk.answered_last(tree.ancestor(leaf, before + 1)):
                 return before
+        return self.answer_moved(found.parent, leaf)
+
+    def answer_behind(self, other: int, leaf: int) -> int | None:
+        """The same for a prompt that holds all of another conversation."""
+        tree = self.talk.tree
+        last = self.links[other].leaf
+        end = tree.depth(last)
+        return end if end < tree.depth(leaf) and tree.ancestor(leaf, end) == last else None
+
+    def answer_moved(self, parent: int, leaf: int) -> int | None:
+        """The same where messages were taken out before the parent's last two, which stand nearer to the beginning."""
+        tree = self.talk.tree
+        last = self.links[parent].leaf
+        if tree.depth(last) < 2:
+            return None
+        tail = self.tail(last)
+        answered = self.talk.answered_last(leaf)
+        node = tree.parent(leaf)
+        for _ in range(_TAIL):
+            if tree.depth(node) < 2:
+                break
+            if answered and tree.key(node) == tail[1] and self.tail(node) == tail:
+                return tree.depth(node)
+            answered = self.talk.answered_last(node)
+            node = tree.parent(node)
         return None
+
+    def tail(self, leaf: int) -> tuple[Key, Key]:
+        """The last two things said in the prompt that ends at ``leaf``; empty where there is but one."""
+        tree = self.talk.tree
+        return tree.key(tree.parent(leaf)), tree.key(leaf)
 
 
 def span(start: Millis | None, end: Millis | None) -> int | None:

@@ -68,14 +68,20 @@ class Threads(Struct, frozen=True):
         return nodes
 
     def answers(self) -> dict[int, tuple[Key, ...]]:
-        """Request -> the messages of its answer, as the history of the first request that continues it shows them."""
+        """Request -> the messages of its answer, as the history of the first request that continues it shows them.
+
+        Where none does, as the start of another thread shows them that sends all of the conversation: a request for a
+        compaction, or a conversation that a client takes up again under another session id.
+        """
         found: dict[int, tuple[Key, ...]] = {}
+        elsewhere: dict[int, tuple[Key, ...]] = {}
         for child, link in enumerate(self.links):
-            if link.parent is not None and link.parent not in found and link.relation is not Relation.STARTS:
+            into = elsewhere if link.relation is Relation.STARTS else found
+            if link.parent is not None and link.parent not in into:
                 nodes = self.answer_nodes(child)
                 if nodes:
-                    found[link.parent] = tuple(self.prompts.key(node) for node in nodes)
-        return found
+                    into[link.parent] = tuple(self.prompts.key(node) for node in nodes)
+        return elsewhere | found
 
 
 def threads(requests: Sequence[Request], prompts: PromptTree, library: Library) -> Threads:
@@ -167,13 +173,15 @@ class _Builder:
         found = stored(past, index) if only_new else parent(past, index, line, leaf, new, len(fresh))
         if found is None:
             repeated = None if only_new else origin(past, leaf, side=side)
-            link = Link(self._start(index), parent=repeated, leaf=leaf)
+            after = None if repeated is None else past.answer_behind(repeated, leaf)
+            link = Link(self._start(index), parent=repeated, leaf=leaf, answer_after=after)
         else:
             link = self._joined(index, found, leaf)
         if not only_new:
             for node in fresh:
                 line.owner[node] = index
             line.ends.setdefault(leaf, deque(maxlen=LATEST)).append(index)
+            line.tails.setdefault(past.tail(leaf), deque(maxlen=_FAMILY)).append(index)
             if found is None and not side:
                 first = past.talk.tree.ancestor(leaf, 1)
                 past.families.setdefault(first, deque(maxlen=_FAMILY)).append(link.thread)
@@ -189,8 +197,10 @@ class _Builder:
         after = None
         if found.relation in (Relation.EXTENDS, Relation.EDITS):
             after = past.answer_after(found, leaf)
+        elif found.relation is Relation.COMPACTED:
+            after = past.answer_moved(found.parent, leaf)
         failed = past.requests[found.parent].status is not Status.COMPLETED
-        if found.relation is Relation.EXTENDS or (failed and found.relation is Relation.REPEATS):
+        if found.relation is Relation.EXTENDS or after or (failed and found.relation is Relation.REPEATS):
             # a retry takes the place of what failed: the next to send the same words is somebody else
             past.continued[found.parent] = True
         return Link(number, found.relation, found.parent, leaf, after)
