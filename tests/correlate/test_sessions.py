@@ -207,6 +207,19 @@ def test_a_failed_prompt_sent_again_soon_is_a_retry(status: Status) -> None:
     assert world.request("r2").parent_id == "r1"
 
 
+def test_of_two_that_wait_alike_the_one_goes_on_that_has_its_answer() -> None:
+    world = World()
+    for after in (10 * SECOND, 3 * SECOND):
+        world.send([user("Fix the parser")], after=after)
+    for number, after in enumerate((3 * SECOND, 3 * SECOND)):
+        world.send([user("Fix the parser"), *turn(number)], after=after, takes=SECOND)
+    # the second ends in the second after the third arrives, which is no end in time for it
+    arrived = world.requests[2].received_at
+    assert arrived is not None
+    world.requests[1] = replace(world.requests[1], finished_at=arrived + SECOND)
+    assert world.grouped() == [["r0", "r2"], ["r1", "r3"]]
+
+
 def test_a_failed_prompt_is_retried_once_and_then_its_words_are_a_new_session() -> None:
     world = World()
     world.send([SYSTEM, user("Fix the parser")], status=Status.ERROR)
@@ -550,6 +563,19 @@ def test_a_new_session_after_a_compaction_is_not_taken_for_its_continuation() ->
     assert world.grouped() == [["r0", "r1"], ["r2"], ["r3"]]
 
 
+@pytest.mark.parametrize(("pause", "more", "goes_on"), [(60, 0, False), (2, 0, True), (60, 1, True)])
+def test_a_long_first_message_is_a_summary_at_once_or_with_more_behind_it(
+    pause: int, more: int, *, goes_on: bool
+) -> None:
+    world = World()
+    prompt = [SYSTEM, user("Fix the parser"), *turns(1)]
+    world.send(prompt[:2])
+    world.send(prompt)
+    world.send([*prompt, user("Summarize.")], kind=Kind.COMPACTION)
+    world.send([SYSTEM, user("The parser reads numbers. " * 20), *turns(more, "more")], after=(5 + pause) * SECOND)
+    assert (world.session_of("r3") == world.session_of("r0")) is goes_on
+
+
 def agent_run(
     world: World, task: str, spawn: dict[str, Any], *, shown: Callable[[Json], Json] = lambda each: each
 ) -> None:
@@ -613,6 +639,38 @@ def test_of_two_open_calls_the_one_whose_cut_arguments_agree_is_the_caller() -> 
     assert world.session_of("r3").parent_session_id == world.session_of("r0").id
 
 
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_task_given_twice_under_one_session_id_is_two_sub_agents(steps: int) -> None:
+    params = {"metadata": {"user_id": f"user_x_account__session_{UUID}"}}
+    task = user("Find every place where a number is read")
+    world = World()
+    said = [user("Fix the parser")]
+    world.send(said, params=params, tools=("Agent", "Bash"))
+    for number in range(2):
+        call_id = f"call_a8f3{number}x7q"
+        for step in range(steps + 1):
+            world.send([task, *turns(step, f"t{number}")], params=params, tools=("Grep",))
+        said = [*said, assistant(None, call(call_id, "Agent", prompt=task["content"])), result(call_id, "found")]
+        world.send(said, params=params, tools=("Agent", "Bash"))
+    sessions = world.sessions().sessions
+    assert [len(session.request_ids) for session in sessions] == [3, steps + 1, steps + 1]
+    assert [session.parent_session_id for session in sessions[1:]] == [sessions[0].id] * 2
+
+
+@pytest.mark.parametrize("shown", [lambda each: each, cut_all])
+def test_a_sub_agent_is_known_by_its_task_behind_words_of_the_client(shown: Callable[[Json], Json]) -> None:
+    task = "Find every place where a number is read, and list them"
+    first = f"[You work for another agent and report to it once you are done with all of it]\n\nYour task: {task}"
+    world = World()
+    start = [user("Fix the parser"), assistant(None, call("call_a8f31x7q", "spawn", task=task))]
+    world.send(start[:1])
+    world.send([*start, result("call_a8f31x7q", "accepted")])
+    world.send([shown(user(first))], tools=("grep",))
+    agent = world.session_of("r2")
+    assert agent.parent_session_id == world.session_of("r0").id
+    assert agent.link_reason == "its first message holds the prompt of the call spawn in request r0"
+
+
 def test_an_unrelated_session_is_no_sub_agent() -> None:
     world = World()
     world.send([SYSTEM, user("Fix the parser")])
@@ -646,6 +704,7 @@ def test_a_conversation_with_other_tools_under_the_same_session_id_is_a_sub_agen
     [
         ('{"description":"d","prompt":"Find it"}', ("Find it",)),
         ('{"message":"Find it","n":1}', ("Find it",)),
+        ('{"tasks":[{"goal":"Find it","n":1},{"goal":"Read it"}],"x":[1]}', ("Find it", "Read it")),
         ('{"prompt":"Find \\"it\\" in a' + MARK + 'file"}', (f'Find "it" in a{MARK}file',)),
         ('{"description":"d","prompt":"Find \\"it\\" in a' + MARK + 't_type":"x"}', (f'Find "it" in a{MARK}',)),
         ('{"prompt":"Find it","description":"a long one' + MARK + 'x":1}', ("Find it",)),

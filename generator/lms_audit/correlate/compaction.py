@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from lms_audit.correlate.continuation import SIDE_KINDS, Found, Relation
 from lms_audit.correlate.past import Past
-from lms_audit.correlate.words import COMPACTED_ASKS, COMPACTED_STARTS, CUT_MARK, alike, without_reminders
-from lms_audit.model import Kind, Role, Text
+from lms_audit.correlate.words import COMPACTED_ASKS, COMPACTED_STARTS, CUT_MARK, alike, person_text, without_reminders
+from lms_audit.model import Kind, Message, Role, Text
 
 _SOON_MS = 10 * 60_000
+_AT_ONCE_MS = 15_000
 _LONGEST_MS = 24 * 60 * 60_000
 _RECENT = 32
 _OPENING = 6
@@ -25,10 +26,19 @@ def after_compaction(past: Past, index: int) -> Found | None:
     request = past.requests[index]
     if request.kind is not Kind.MAIN:
         return None
-    opening = _opening(past, index)
+    messages = _opening(past, index)
+    opening = [
+        without_reminders(part.text)
+        for message in messages
+        if message.role in (Role.USER, Role.ASSISTANT)
+        for part in message.parts
+        if isinstance(part, Text)
+    ]
+    written = [text for text in opening if person_text(text)]
     marked = any(text.startswith(COMPACTED_STARTS) for text in opening)
     asked = any(text.startswith(COMPACTED_ASKS) for text in opening)
-    long = any(CUT_MARK in text or len(text) >= _LONG for text in opening)
+    long = any(CUT_MARK in text or len(text) >= _LONG for text in written)
+    answers = any(message.role is Role.ASSISTANT for message in messages)
     for side in reversed(past.compactions):
         age = past.age(side, index)
         if age is None or age > _LONGEST_MS:
@@ -39,7 +49,10 @@ def after_compaction(past: Past, index: int) -> Found | None:
         if tip is None:
             continue
         same_tools = past.tools(tip) == past.tools(index)
-        if marked or asked or answered or (long and same_tools and age <= _SOON_MS):
+        # a long first message and nothing else is a new task as well, unless it comes at once
+        pause = past.pause(side, index)
+        near = len(written) > 1 or answers or (pause is not None and pause <= _AT_ONCE_MS)
+        if marked or asked or answered or (long and same_tools and age <= _SOON_MS and near):
             return Found(tip, Relation.COMPACTED)
     tip = _compacted_tip(past, index, None) if marked else None
     return None if tip is None else Found(tip, Relation.COMPACTED)
@@ -70,15 +83,11 @@ def _compacted_tip(past: Past, index: int, side: int | None) -> int | None:
     return None
 
 
-def _opening(past: Past, index: int) -> list[str]:
-    """Texts of the first messages of the talk."""
-    texts: list[str] = []
+def _opening(past: Past, index: int) -> list[Message]:
+    """The first messages of a prompt."""
     leaf = past.leaves[index]
-    for depth in range(1, min(past.prompts.depth(leaf), _OPENING) + 1):
-        message = past.library.message(past.prompts.key(past.prompts.ancestor(leaf, depth)))
-        if message.role in (Role.USER, Role.ASSISTANT):
-            texts += (without_reminders(part.text) for part in message.parts if isinstance(part, Text))
-    return texts
+    depths = range(1, min(past.prompts.depth(leaf), _OPENING) + 1)
+    return [past.library.message(past.prompts.key(past.prompts.ancestor(leaf, depth))) for depth in depths]
 
 
 def _quotes(text: str, answer: str) -> bool:

@@ -34,8 +34,12 @@ _START = 12
 _AGREED = 20
 """Characters of a cut prompt that must agree before a call that was open is its caller."""
 
-_PROMPT_NAMES = ("prompt", "message", "task", "instructions", "input", "objective")
-_CUT_PROMPT = re.compile(r'"(?:prompt|message|task|instructions|input|objective)"\s*:\s*"(?P<head>.+)', re.DOTALL)
+_PROMPT_NAMES = ("prompt", "message", "task", "instructions", "input", "objective", "goal")
+_CUT_PROMPT = re.compile(rf'"(?:{"|".join(_PROMPT_NAMES)})"\s*:\s*"(?P<head>.+)', re.DOTALL)
+_MOST_TASKS = 32
+"""Tasks of one call that are looked at."""
+_WRAPPED = 40
+"""Characters at the end of a cut text that must be those of a call's prompt which the client put words in front of."""
 _UNQUOTED = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
 
 
@@ -154,7 +158,11 @@ class _Linker:
             and alike(spawn.text, text or "")
         ]
         reason = "its first message is the prompt of the call {} in request {}"
+        if not found and text:
+            reason = "its first message holds the prompt of the call {} in request {}"
+            found = [spawn for spawn in self._latest_calls(thread, head) if _holds(text, spawn.text)]
         if not found:
+            reason = "its first message is the prompt of the call {} in request {}"
             # the call's arguments may be cut so that little of the prompt is left
             agreed = [(agreement(spawn.text, text or ""), spawn) for spawn in self._open_calls(thread, head)]
             found = [spawn for count, spawn in agreed if count >= _AGREED]
@@ -179,12 +187,14 @@ class _Linker:
         return after is None or after > head
 
     def _open_calls(self, thread: int, head: int) -> list[_Spawn]:
+        return [spawn for spawn in self._latest_calls(thread, head) if self._is_open(spawn, head)]
+
+    def _latest_calls(self, thread: int, head: int) -> list[_Spawn]:
         at = bisect_left(self._spawning, head, key=lambda spawn: spawn.request)
         return [
             spawn
             for spawn in self._spawning[max(0, at - _BACK) : at]
-            if self._is_open(spawn, head)
-            and self._threads.links[spawn.request].thread != thread
+            if self._threads.links[spawn.request].thread != thread
             and self._same_model(spawn.request, head)
             and self._same_client(spawn.request, head)
         ]
@@ -307,6 +317,15 @@ class _Linker:
         return one.requested_model is not None and one.requested_model == other.requested_model
 
 
+def _holds(text: str, prompt: str) -> bool:
+    """Whether a prompt stands in a longer text: words of the client go before it."""
+    text, prompt = " ".join(text.split()), " ".join(prompt.split())
+    if len(prompt) < _AGREED or CUT_MARK in prompt:
+        return False
+    tail = text.partition(CUT_MARK)[2]
+    return prompt in text or (len(tail) >= _WRAPPED and prompt.endswith(tail))
+
+
 def _start(text: str) -> str:
     return " ".join(text[: _START * 8].split())[:_START]
 
@@ -324,6 +343,8 @@ def prompts_in(arguments: str) -> tuple[str, ...]:
     if not isinstance(value, dict):
         return ()
     named = [value[name] for name in _PROMPT_NAMES if isinstance(value.get(name), str)]
+    tasks = [task for each in value.values() if isinstance(each, list) for task in each if isinstance(task, dict)]
+    named += [text for task in tasks[:_MOST_TASKS] for name in _PROMPT_NAMES if isinstance(text := task.get(name), str)]
     others = [each for name, each in value.items() if isinstance(each, str) and name not in _PROMPT_NAMES]
     # a cut that began in one member may have ended in the prompt
     others = [each[each.index(CUT_MARK) :] if CUT_MARK in each else each for each in others if len(each) >= 40]

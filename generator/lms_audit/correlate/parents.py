@@ -57,7 +57,10 @@ def stored(past: Past, index: int) -> Found | None:
 
 
 def _retried(past: Past, index: int, line: Line, leaf: int) -> Found | None:
-    """The same prompt shortly after it failed, or under the same session id."""
+    """The same prompt shortly after it failed, or next under the same session id.
+
+    What comes later under that id is another: a sub-agent given the same task, a summary cut to the same words.
+    """
     request = past.requests[index]
     for other in reversed(line.ends.get(leaf, ())):
         earlier = past.requests[other]
@@ -68,18 +71,10 @@ def _retried(past: Past, index: int, line: Line, leaf: int) -> Found | None:
         pause = past.pause(other, index)
         failed = earlier.status is not Status.COMPLETED and not past.continued[other]
         soon = pause is not None and -CLOCK_MS <= pause <= _RETRY_MS
-        if (failed and soon) or (past.same_hint(index, other) and not _compacted_since(past, other)):
+        ended = pause is None or pause >= -CLOCK_MS
+        if (failed and soon) or (ended and past.spoke_last(other, index)):
             return Found(other, Relation.REPEATS, leaf)
     return None
-
-
-def _compacted_since(past: Past, other: int) -> bool:
-    """A conversation went on after ``other`` until it was compacted: as cut by LM Studio, all summaries are one."""
-    if not past.continued[other]:
-        return False
-    thread = past.links[other].thread
-    origins = (past.links[side].parent for side in past.compactions if side > other)
-    return any(origin is not None and past.links[origin].thread == thread for origin in origins)
 
 
 def _asked_again(past: Past, index: int, line: Line, leaf: int) -> Found | None:

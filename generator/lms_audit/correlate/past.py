@@ -21,6 +21,9 @@ from lms_audit.model import Key, Kind, Library, Millis, Request
 CLOCK_MS = 1000
 """Log lines have whole seconds."""
 
+_SOON_MS = 10 * 60_000
+"""An agent's tools, or the person at it, are seldom longer about it."""
+
 _TAIL = 32
 """Messages at the end of a prompt among which those before its parent's answer are looked for."""
 
@@ -67,6 +70,8 @@ class Past:
         """First message of the talk -> the latest threads that began with it."""
         self.recent: dict[int, None] = {}
         """Threads, the one active last at the end."""
+        self.spoke: dict[str, int] = {}
+        """Session id of a client -> the latest request of a conversation under it."""
         self.given: dict[str, int] = {}
         """Mark of an answer that is not given twice (identity of a long one, id of a call) -> who showed it last."""
         self.responses: dict[str, int] = {}
@@ -114,6 +119,13 @@ class Past:
         hint = self.hints[index].session
         return hint is not None and hint == self.hints[other].session
 
+    def spoke_last(self, other: int, index: int) -> bool:
+        """Both carry the same session id, under which no conversation went on in between."""
+        hint = self.hints[index].session
+        return self.same_hint(index, other) and (
+            self.requests[other].kind in SIDE_KINDS or self.spoke.get(hint or "") == other
+        )
+
     def same_thread(self, a: Found, b: Found) -> bool:
         """Two parents are in one thread."""
         return self.links[a.parent].thread == self.links[b.parent].thread
@@ -123,7 +135,7 @@ class Past:
         prompt = self.requests[index].prompt
         return prompt.tools if prompt else None
 
-    def fit(self, index: int, other: int, after: int) -> tuple[bool, int, bool, int, bool, Millis]:
+    def fit(self, index: int, other: int, after: int) -> tuple[bool, int, bool, int, int, Millis]:
         """How well ``other`` explains the prompt of ``index``, whose message after it is ``after``. More is better."""
         request, earlier = self.requests[index], self.requests[other]
         exact = self.prompts.common(self.leaves[index], self.leaves[other]) == self.prompts.depth(self.leaves[other])
@@ -138,7 +150,7 @@ class Past:
             same += [a.tools == b.tools, a.system == b.system]
         # an agent goes on as soon as it has its answer: the latest that has finished
         done = earlier.finished_at or earlier.received_at or 0
-        idle = request.received_at is None or done <= request.received_at + CLOCK_MS
+        idle = 0 if request.received_at is None else _idle(request.received_at - done)
         return self.same_hint(index, other), self.answer_fits(index, other, after), exact, sum(same), idle, done
 
     def answer_fits(self, index: int, other: int, after: int) -> int:
@@ -203,6 +215,13 @@ class Past:
         """The last two things said in the prompt that ends at ``leaf``; empty where there is but one."""
         tree = self.talk.tree
         return tree.key(tree.parent(leaf)), tree.key(leaf)
+
+
+def _idle(pause: Millis) -> int:
+    """How well a pause after an answer fits: 2 soon, 1 long, or an end logged late in whole seconds, 0 not over yet."""
+    if pause < 0:
+        return int(pause >= -CLOCK_MS)
+    return 2 if pause <= _SOON_MS else 1
 
 
 def span(start: Millis | None, end: Millis | None) -> int | None:

@@ -158,6 +158,9 @@ class _Builder:
             past.responses[request.chat_id] = index
         if request.kind in (Kind.COMPACTION, Kind.SUMMARY):
             past.compactions.append(index)
+        hint = past.hints[index].session
+        if hint is not None and past.links[index].thread >= 0 and request.kind not in SIDE_KINDS:
+            past.spoke[hint] = index
         if past.links[index].thread >= 0:
             past.recent.pop(past.links[index].thread, None)
             past.recent[past.links[index].thread] = None
