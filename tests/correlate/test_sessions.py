@@ -657,6 +657,15 @@ def test_a_task_given_twice_under_one_session_id_is_two_sub_agents(steps: int) -
     assert [session.parent_session_id for session in sessions[1:]] == [sessions[0].id] * 2
 
 
+def test_a_call_that_is_over_and_had_its_sub_agent_has_no_other() -> None:
+    task = "Find every place where a number is read"
+    world = World()
+    agent_run(world, task, call("call_task_1", "task", prompt=task))
+    world.send([system("You search files."), user(task)], tools=("grep",), after=MINUTE)
+    assert world.session_of("r1").parent_session_id == world.session_of("r0").id
+    assert world.session_of("r4").parent_session_id is None
+
+
 @pytest.mark.parametrize("shown", [lambda each: each, cut_all])
 def test_a_sub_agent_is_known_by_its_task_behind_words_of_the_client(shown: Callable[[Json], Json]) -> None:
     task = "Find every place where a number is read, and list them"

@@ -85,6 +85,11 @@ class _Linker:
             if requests[head].kind is Kind.MAIN and threads.leaves[head]
         ]
         self._spawns: dict[str, list[_Spawn]] = {}
+        """First characters of a prompt -> the calls with it."""
+        self._prompts: dict[str, list[_Spawn]] = {}
+        """A whole prompt -> the calls with it."""
+        self._answered: set[_Spawn] = set()
+        """Calls that have started a thread."""
         self._spawning: list[_Spawn] = []
         self._next = {a: b for members in threads.members for a, b in pairwise(members)}
         timed = [
@@ -145,18 +150,13 @@ class _Linker:
                 if (index, call.name, text) not in seen:
                     seen.add((index, call.name, text))
                     self._spawns.setdefault(_start(text), []).append(spawn)
+                    self._prompts.setdefault(text, []).append(spawn)
                     self._spawning.append(spawn)
 
     def _link_agent(self, thread: int, head: int) -> None:
         text = self._links.texts[thread]
         request = self._requests[head]
-        found = [
-            spawn
-            for spawn in (self._spawns.get(_start(text), ()) if text else ())
-            if spawn.request < head
-            and self._threads.links[spawn.request].thread != thread
-            and alike(spawn.text, text or "")
-        ]
+        found = self._calls_with(text, thread, head) if text else []
         reason = "its first message is the prompt of the call {} in request {}"
         if not found and text:
             reason = "its first message holds the prompt of the call {} in request {}"
@@ -170,7 +170,8 @@ class _Linker:
                 reason = "started while the call {} of request {} was open"
                 found = [spawn for count, spawn in agreed if count >= 0]
         if found:
-            spawn = max(found, key=lambda each: (self._is_open(each, head), each.request))
+            spawn = max(found, key=lambda each: (self._is_open(each, head), each not in self._answered, each.request))
+            self._answered.add(spawn)
             self._links.parents[thread] = Parent(
                 self._threads.links[spawn.request].thread,
                 reason.format(spawn.name, self._requests[spawn.request].id),
@@ -180,6 +181,23 @@ class _Linker:
             near = self._only_near(thread, head)
             if near is not None:
                 self._links.parents[thread] = Parent(near, "the only session of its model at that time", Kind.SUBAGENT)
+
+    def _calls_with(self, text: str, thread: int, head: int) -> list[_Spawn]:
+        """Calls that may have started a thread, with a text as their prompt."""
+        same = [spawn for spawn in self._prompts.get(text, ()) if self._may_start(spawn, thread, head)]
+        return same or [
+            spawn
+            for spawn in self._spawns.get(_start(text), ())
+            if self._may_start(spawn, thread, head) and alike(spawn.text, text)
+        ]
+
+    def _may_start(self, spawn: _Spawn, thread: int, head: int) -> bool:
+        """Whether a call comes before ``head``, and is not over and the start of another thread."""
+        return (
+            spawn.request < head
+            and self._threads.links[spawn.request].thread != thread
+            and (spawn not in self._answered or self._is_open(spawn, head))
+        )
 
     def _is_open(self, spawn: _Spawn, head: int) -> bool:
         """The caller has not gone on yet."""
@@ -194,7 +212,7 @@ class _Linker:
         return [
             spawn
             for spawn in self._spawning[max(0, at - _BACK) : at]
-            if self._threads.links[spawn.request].thread != thread
+            if self._may_start(spawn, thread, head)
             and self._same_model(spawn.request, head)
             and self._same_client(spawn.request, head)
         ]
