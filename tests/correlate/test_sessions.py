@@ -577,15 +577,20 @@ def test_a_long_first_message_is_a_summary_at_once_or_with_more_behind_it(
 
 
 def agent_run(
-    world: World, task: str, spawn: dict[str, Any], *, shown: Callable[[Json], Json] = lambda each: each
+    world: World,
+    task: str,
+    spawn: dict[str, Any],
+    *,
+    start: str = "Fix the parser",
+    shown: Callable[[Json], Json] = lambda each: each,
 ) -> None:
-    start = [SYSTEM, user("Fix the parser")]
-    world.send(start)
+    begin = [SYSTEM, user(start)]
+    world.send(begin)
     world.send([shown(system("You search files.")), shown(user(task))], tools=("grep",))
     world.send(
         [shown(each) for each in (system("You search files."), user(task), *turns(1, "search"))], tools=("grep",)
     )
-    world.send([*start, shown(assistant(None, spawn)), result("call_task_1", "found it")])
+    world.send([*begin, shown(assistant(None, spawn)), result(spawn["id"], "found it")])
 
 
 def test_a_sub_agent_hangs_under_the_session_that_called_it() -> None:
@@ -657,13 +662,20 @@ def test_a_task_given_twice_under_one_session_id_is_two_sub_agents(steps: int) -
     assert [session.parent_session_id for session in sessions[1:]] == [sessions[0].id] * 2
 
 
-def test_a_call_that_is_over_and_had_its_sub_agent_has_no_other() -> None:
+@pytest.mark.parametrize("callers", [1, 2])
+def test_a_task_that_was_given_before_tells_the_caller_only_where_one_gave_it(callers: int) -> None:
     task = "Find every place where a number is read"
     world = World()
-    agent_run(world, task, call("call_task_1", "task", prompt=task))
+    for number in range(callers):
+        agent_run(world, task, call(f"call_task_{number}", "task", prompt=task), start=f"Fix parser {number}")
     world.send([system("You search files."), user(task)], tools=("grep",), after=MINUTE)
-    assert world.session_of("r1").parent_session_id == world.session_of("r0").id
-    assert world.session_of("r4").parent_session_id is None
+    agents = [session for session in world.sessions().sessions if session.kind is Kind.SUBAGENT]
+    assert len(agents) == callers + (callers == 1)
+    if callers == 1:
+        assert agents[-1].parent_session_id == world.session_of("r0").id
+        assert (
+            agents[-1].link_reason == "its first message is that of another sub-agent, of the call task in request r0"
+        )
 
 
 @pytest.mark.parametrize("shown", [lambda each: each, cut_all])

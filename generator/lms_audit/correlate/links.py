@@ -169,6 +169,13 @@ class _Linker:
             if not found and request.kind is Kind.SUBAGENT:
                 reason = "started while the call {} of request {} was open"
                 found = [spawn for count, spawn in agreed if count >= 0]
+        if not found and text:
+            # its own call may not be in the log: a caller whose answer is shown nowhere
+            before = [spawn for spawn in self._prompts.get(text, ()) if spawn in self._answered]
+            callers = {self._threads.links[spawn.request].thread for spawn in before}
+            if len(callers) == 1 and thread not in callers:
+                reason = "its first message is that of another sub-agent, of the call {} in request {}"
+                found = before
         if found:
             spawn = max(found, key=lambda each: (self._is_open(each, head), each not in self._answered, each.request))
             self._answered.add(spawn)
