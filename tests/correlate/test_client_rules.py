@@ -10,8 +10,12 @@ import pytest
 from lms_audit.correlate import client_rules
 from lms_audit.correlate.client_rules import Rule, TextTest
 from lms_audit.correlate.clients import Clients, Recognizer
+from lms_audit.correlate.identities import Identities
+from lms_audit.correlate.sessions import sessions
+from lms_audit.correlate.threads import threads
 from lms_audit.errors import MISUSE, AuditError
 from tests.correlate.bodies import Shelf, chat_tools
+from tests.support import World, assistant, system, user
 
 RULES = client_rules.load()
 EVERY = [(client, rule) for client in RULES.clients.values() for rule in client.rules]
@@ -129,6 +133,22 @@ def test_a_users_file_adds_clients_and_rules(tmp_path: Path) -> None:
     assert found.project.path == "/srv/books"
     assert clients.name("ledger-bot") == "Ledger Bot"
     assert clients.icon("ledger-bot") == "client"
+
+
+def test_the_session_id_that_a_users_rule_finds_keeps_sessions_apart_and_holds_side_requests(tmp_path: Path) -> None:
+    world = World()
+    start = [system("You keep the ledger."), user("Close the month")]
+    for run in ("7", "8"):
+        world.send(start, params={"metadata": {"run": run}})
+    for run in ("7", "8"):
+        world.send([*start, assistant("Closed."), user("And the year")], params={"metadata": {"run": run}})
+        world.send([start[0], user("Nightly summary")], params={"metadata": {"run": run}})
+    library = world.library
+    identities = Identities(Clients.load(_write(tmp_path, OWN)), library, library.tree)
+    requests = identities.recognise(world.requests)
+    found = sessions(requests, threads(requests, library.tree, library, identities.session_ids()), library).sessions
+    assert [session.request_ids for session in found] == [("r0", "r2"), ("r1", "r4"), ("r3",), ("r5",)]
+    assert [session.parent_session_id for session in found] == [None, None, found[0].id, found[1].id]
 
 
 def test_a_users_rule_takes_the_place_of_one_with_its_id_and_weight_0_turns_it_off(tmp_path: Path) -> None:

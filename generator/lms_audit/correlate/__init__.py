@@ -46,7 +46,7 @@ def correlate(
     tree = gathered.tree
     identities = Identities(clients, library, tree)
     recognised = identities.recognise(requests(gathered.drafts))
-    linked = threads(recognised, tree, library)
+    linked = threads(recognised, tree, library, identities.session_ids())
     recovered = recover(recognised, linked, library)
     grouped = sessions(recovered.requests, linked, library)
     settled, named = identities.settle(grouped.requests, grouped.sessions)

@@ -48,6 +48,14 @@ class Identities:
             project=found.project.path if found.project is not None else None,
         )
 
+    def session_ids(self) -> dict[str, str]:
+        """Request -> its client's own id of the session, where the rules of that client find one in the body."""
+        return {
+            request: f"{identity.client} {identity.session_hint}"
+            for request, identity in self._identities.items()
+            if identity.session_hint is not None
+        }
+
     def settle(
         self, requests: Sequence[Request], sessions: Sequence[Session]
     ) -> tuple[tuple[Request, ...], tuple[Session, ...]]:

@@ -15,9 +15,10 @@ shares an answer given there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lms_audit.correlate.continuation import SIDE_KINDS, Found, Link, Relation
 from lms_audit.correlate.conversation import PromptTree, Talk
@@ -84,9 +85,14 @@ class Threads(Struct, frozen=True):
         return elsewhere | found
 
 
-def threads(requests: Sequence[Request], prompts: PromptTree, library: Library) -> Threads:
-    """The threads that requests, in order of arrival, make up."""
-    builder = _Builder(requests, prompts, library)
+def threads(
+    requests: Sequence[Request], prompts: PromptTree, library: Library, session_ids: Mapping[str, str] | None = None
+) -> Threads:
+    """The threads that requests, in order of arrival, make up.
+
+    ``session_ids``: request -> the session's id that the rules of its client find, for bodies without a common one.
+    """
+    builder = _Builder(requests, prompts, library, session_ids or {})
     for index in range(len(requests)):
         builder.place(index)
     return builder.threads()
@@ -122,8 +128,11 @@ def _in_doubt(*requests: Request) -> bool:
 class _Builder:
     """The pass over all requests."""
 
-    def __init__(self, requests: Sequence[Request], prompts: PromptTree, library: Library) -> None:
+    def __init__(
+        self, requests: Sequence[Request], prompts: PromptTree, library: Library, session_ids: Mapping[str, str]
+    ) -> None:
         self._past = Past(requests, prompts, library)
+        self._session_ids = session_ids
         self._hints_of: dict[Key, Hints] = {}
         self._spawned: list[tuple[int, Key]] = []
         self._loose: dict[tuple[str, ...], deque[int]] = {}
@@ -146,7 +155,10 @@ class _Builder:
         request = past.requests[index]
         prompt = request.prompt
         past.leaves.append(prompt.node if prompt else 0)
-        past.hints.append(self._hints_in(prompt.params if prompt else None))
+        hint = self._hints_in(prompt.params if prompt else None)
+        if hint.session is None:
+            hint = replace(hint, session=self._session_ids.get(request.id))
+        past.hints.append(hint)
         past.continued.append(False)
         if request.api is Api.OTHER:
             past.links.append(Link(-1))
@@ -158,9 +170,8 @@ class _Builder:
             past.responses[request.chat_id] = index
         if request.kind in (Kind.COMPACTION, Kind.SUMMARY):
             past.compactions.append(index)
-        hint = past.hints[index].session
-        if hint is not None and past.links[index].thread >= 0 and request.kind not in SIDE_KINDS:
-            past.spoke[hint] = index
+        if hint.session is not None and past.links[index].thread >= 0 and request.kind not in SIDE_KINDS:
+            past.spoke[hint.session] = index
         if past.links[index].thread >= 0:
             past.recent.pop(past.links[index].thread, None)
             past.recent[past.links[index].thread] = None
