@@ -61,8 +61,6 @@ class _Binder(Ends):
         super().__init__()
         self.following: ev.AnyEvent | None = None
         """The event behind the one at hand."""
-        self.at: Millis = 0
-        """When the line before was written."""
         self.loaded: dict[str | None, Millis] = {}
         """When the first request of each model started since it may have been loaded."""
         self.used: dict[str | None, Millis] = {}
@@ -171,7 +169,7 @@ class _Binder(Ends):
             if body.stream is None and body.complete:
                 draft.stream = False  # the protocols' default
             if api is not Api.OTHER:
-                self.continued(node)
+                self.continued(draft, node)
         self.note(draft, event, "request", f"{draft.method or ''} {event.path}".strip())
         refusal = _refusal(event)
         if refusal is not None:
