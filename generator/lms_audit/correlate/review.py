@@ -12,7 +12,7 @@ linear in the number of pairs that overlap; nothing without overlap.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import combinations, count
 
@@ -57,6 +57,8 @@ class Review:
         self.open: dict[Draft, list[Round]] = {}
         """Rounds that begin with a request and would cost little."""
         self._parts: dict[Draft, Parts] = {}
+        self._takers: dict[Draft, dict[tuple[int, ...], list[tuple[Draft, float]]]] = {}
+        """Who may be given what someone has, and what it costs; until one of the two has something else."""
         pairs = list(_pairs([*drafts, *nobodies], hangups, costs.next))
         new = [(draft, Nobody()) for draft in drafts if costs.hardly_its(draft)]
         pairs += new
@@ -95,7 +97,9 @@ class Review:
                 continue
             for one in self.costs.give(handed):
                 if one in self.near:
-                    waiting.update(dict.fromkeys((one, *self.near[one])))
+                    for other in (one, *self.near[one]):
+                        waiting[other] = None
+                        self._takers.pop(other, None)
             for one in best[1]:
                 one.prove("the log as a whole")
                 del self._parts[one]
@@ -131,7 +135,7 @@ class Review:
                 for taker, change in self._changes(giver, start, subset):
                     price = spent + change
                     if price > SURE + SLACK:
-                        continue
+                        break
                     if taker is start:
                         price = self.costs.price(self._handed(circle, subset), self.near)
                         if price < SURE:
@@ -140,12 +144,20 @@ class Review:
                         circles[taker] = price, (*circle, taker)
                         heappush(waiting, (price, taker.place, next(number), taker))
 
-    def _changes(self, giver: Draft, start: Draft, subset: tuple[int, ...]) -> Iterator[tuple[Draft, float]]:
-        """Who may be given someone's parts, and what it costs. Nothing may be given to anybody, wherever he is."""
+    def _changes(self, giver: Draft, start: Draft, subset: tuple[int, ...]) -> Sequence[tuple[Draft, float]]:
+        """Who may be given someone's parts, and what it costs, the least first. Nothing may be given to anybody."""
+        known = self._takers.setdefault(giver, {})
+        if subset not in known:
+            known[subset] = sorted(self._taking(giver, self.near[giver], subset), key=lambda one: one[1])
+        nothing = not any(self._of(giver)[part] for part in subset)
+        if nothing and giver is not start and start not in self.near[giver]:  # wherever he is
+            return sorted((*known[subset], *self._taking(giver, (start,), subset)), key=lambda one: one[1])
+        return known[subset]
+
+    def _taking(self, giver: Draft, takers: Iterable[Draft], subset: tuple[int, ...]) -> Iterator[tuple[Draft, float]]:
         given = self._of(giver)
         earliest = min((part.start for part in _those(given, subset)), default=None)
-        far = earliest is None and giver is not start and start not in self.near[giver]
-        for taker in (*self.near[giver], start) if far else self.near[giver]:
+        for taker in takers:
             own = self._of(taker)
             if not all(given[part] or own[part] for part in subset):
                 continue  # that is another round's
