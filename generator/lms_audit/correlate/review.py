@@ -6,14 +6,15 @@ with parts exchanged where the log as a whole speaks for it, and marks on reques
 Requests that were at work at the same time are asked, two or more at a time, what it would cost, in improbability, to
 hand some of their parts round. What costs less than nothing is done. What costs little, and would change what is said
 of them, leaves a mark on all of them. Engine tasks and hang-ups that are nobody's take part. Cost:
-linear in the number of pairs that overlap; nothing without overlap.
+linear in the number of requests that overlap others: each is compared with those nearest to it, so and so many times at
+most; nothing without overlap. Where that is not enough, the marks tell what is left undecided.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nsmallest
 from itertools import combinations, count
 
 from lms_audit.correlate.costs import CLOSING_MS, Costs, Nobody, Parts
@@ -26,15 +27,17 @@ SURE = 4.0
 """By how much the best explanation must beat another one to count as settled."""
 GAIN = 0.5
 """What is gained by less is no reason to change anything."""
-WIDEST = 40
+NEAREST = 12
+"""Of those at work when a request comes, so many that came last, and so many that end first, are compared with it."""
+WIDEST = 24
 """So many requests are asked at most whether they take part in a round."""
 LONGER_MS = 30_000
 """So much longer than it seems a request may have been at work."""
 SLACK = 2.0
 """What a round may cost on the way, beyond what it may cost in the end. (Whoever begins it, it comes out the same, and
 one of them can begin it without ever spending more than it costs in the end; but for what ``Costs.price`` adds.)"""
-ROUNDS = 20
-"""For each request, on average, rounds are made at most."""
+LOOKS = 12
+"""So often, on average, rounds are looked for at most that begin with a request."""
 
 SUBSETS: tuple[tuple[int, ...], ...] = tuple(
     subset for size in (1, 2, 3, 4) for subset in combinations(range(len(Parts._fields)), size)
@@ -78,11 +81,12 @@ class Review:
         waiting = dict.fromkeys(self.near)
         gains: list[tuple[float, int, Draft, Round]] = []
         number = count()
-        moved = 0
-        while moved < ROUNDS * len(self.near) and (gains or waiting):
+        moved = looks = 0
+        while looks < LOOKS * len(self.near) and (gains or waiting):
             if not gains or gains[0][2] in waiting:
                 for draft in [gains[0][2]] if gains else list(waiting):
                     del waiting[draft]
+                    looks += 1
                     self.open[draft] = list(self._rounds(draft))
                     best = min(self.open[draft], key=lambda one: one[0], default=None)
                     if best is not None and best[0] <= -GAIN:
@@ -213,9 +217,13 @@ def _pairs(
                 until += LONGER_MS
             spans.append((*min(lines), len(spans), end, until, draft))
     open_: list[tuple[Place, Millis, Draft]] = []
+    """Those at work, in the order in which they have come."""
     for start, at, _, end, until, draft in sorted(spans):
         open_ = [one for one in open_ if one[0] >= start or one[1] > at]
-        for reach, _, other in open_:
+        near = open_
+        if len(open_) > 2 * NEAREST:
+            near = [*open_[-NEAREST:], *nsmallest(NEAREST, open_[:-NEAREST], key=lambda one: one[0])]
+        for reach, _, other in near:
             over = after.get(other) is draft and reach <= start  # and no closed connection behind it
             if not over and not (isinstance(other, Nobody) and isinstance(draft, Nobody)):
                 yield other, draft
