@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lms_audit.correlate import lost_ends
 from lms_audit.correlate.binding import tagged
 from lms_audit.correlate.costs import Costs, Nobody, created_off, shape
 from lms_audit.correlate.course import Course
@@ -275,6 +276,7 @@ class Ends(Course):
 
     def review(self) -> None:
         """The end of the log: all that overlaps is looked at once more."""
+        lost_ends.set_right(self.found.drafts)
         costs = Costs(self.found.drafts, self.tasks.sizes, closing=self.closes > 0)
         nobodies = [Nobody(tasks=(task,)) for task in self.tasks.nobodys]
         nobodies += [Nobody(hangup=hangup) for hangup in self.left if hangup.owner is None]
