@@ -29,6 +29,8 @@ GUESS = 3.0
 MISSING = 8.0
 """A part that should be there is not."""
 SECOND = 1000
+SECOND_OFF = 5.0
+"""An answer says that it was created in the second beside that of the start."""
 SPAN = 2.0
 """An engine's time and that of the packets differ; what else the machine was at is not known."""
 QUARTER_HOUR = 900
@@ -304,7 +306,7 @@ class Costs:
         if draft.path is not None and not draft.started and not draft.old:
             total += WRONG
         if end.answer is not None:
-            total += WRONG if created_off(draft, end.answer) > 1 else 0.0
+            total += misdated(draft, end.answer)
         after = self.next.get(draft)
         if after is not None and end.place > after.place:
             total += WRONG if end.at - after.first_at >= SECOND else 6.0
@@ -408,13 +410,29 @@ class Costs:
         )
 
 
-def created_off(draft: Draft, answer: ev.Answer) -> int:
+def misdated(draft: Draft, answer: ev.Answer) -> float:
+    """Whether the second an answer says it was created in is not the one in which a request started."""
+    off = _created_off(draft, answer)
+    return WRONG if off > 1 else SECOND_OFF * off
+
+
+def dated(draft: Draft, answer: ev.Answer) -> bool:
+    """Whether an answer says that it was created in the very second in which a request started."""
+    return _tells_start(draft, answer) and _created_off(draft, answer) == 0
+
+
+def _tells_start(draft: Draft, answer: ev.Answer) -> bool:
+    """Whether ``created`` is the second of the start: on /api/v0 it is that of the end."""
+    return answer.created is not None and draft.api is not Api.LMSTUDIO_V0 and not _timed(answer)
+
+
+def _created_off(draft: Draft, answer: ev.Answer) -> int:
     """Seconds between a request's start and the one an answer says it was created in, whatever the zone.
 
     Zones are whole quarters of an hour apart, and no clock change is shorter, so that only the rest need be compared.
     """
     created = answer.created
-    if created is None or draft.api is Api.LMSTUDIO_V0 or _timed(answer):  # there it is the second of the end
+    if created is None or not _tells_start(draft, answer):
         return 0
     # The line at the start, or, where a model had to be loaded first, the request line.
     starts = {at // 1000 for at in (draft.running_at, draft.received_at, draft.first_at) if at is not None}

@@ -1,9 +1,9 @@
 """An end that is not in the log must not move those that follow to the requests before theirs.
 
-Bound line by line, an end goes to the oldest request it may be of. One without an end then takes that of the next, which
-takes that of the one behind it, and so on to the last, which seems not to have ended. Where nothing but their places
-speaks for such a run of ends, it is looked at once more: requests that take a minute each, and of which another one
-always begins in the last moment, are rather short ones, the first of which has lost its end.
+Bound line by line, an end goes to the oldest request it may be of. One without an end takes that of the next one then,
+which takes that of the one behind it, and so on to the last, which seems not to have ended. Where nothing but their
+places speaks for such a run of ends, it is looked at once more: requests that take a minute each, and of which another
+one always begins in the last moment, are rather short ones, the first of which has lost its end.
 """
 
 from __future__ import annotations
