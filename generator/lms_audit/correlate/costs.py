@@ -357,6 +357,8 @@ class Costs:
                 return 3.0 if slot.done < hangup.place else UNLIKE
             gap = ((slot.done_at or hangup.at) - max(hangup.at, slot.launched_at or 0)) / SECOND
             return UNLIKE if gap < -1 else min(max(gap - 1, 0) * 0.5, 4.0)
+        if task is not None and task.nameless and (task.launched_at or 0) - hangup.at > SECOND:
+            return UNLIKE  # no prompt is read for someone who has left
         if task is not None and task.block and task.read_at is not None and task.done_at is not None:
             # Its timing tells nothing; but the engine stops at once, or as soon as the prompt is read.
             longer = task.done_at - max(hangup.at, task.read_at) - SECOND
@@ -500,7 +502,7 @@ def _slot(task: EngineTask, earlier: EngineTask | None, heir: EngineTask | None)
 
 def _turn(draft: Draft, parts: Parts) -> Turn | None:
     task, end = parts.task, parts.end
-    if task is None:
+    if task is None or isinstance(draft, Nobody):  # who is no request has no place in their order
         return None
     return Turn(_start(draft), task.start, task.done, None if end is None else end.place, task.block, draft.tag)
 
