@@ -17,6 +17,8 @@ from lms_audit.correlate.sizes import FEW, Sizes
 from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
 
+SURE = 4.0
+"""By how much the best explanation must beat another one to count as settled."""
 IMPOSSIBLE = 500.0
 WRONG = 30.0
 """What cannot be in a whole log."""
@@ -306,7 +308,7 @@ class Costs:
         if draft.path is not None and not draft.started and not draft.old:
             total += WRONG
         if end.answer is not None:
-            total += misdated(draft, end.answer)
+            total += misdated(draft, end.answer) + min(SURE * end.astray(draft.first_at), WRONG)
         after = self.next.get(draft)
         if after is not None and end.place > after.place:
             total += WRONG if end.at - after.first_at >= SECOND else 6.0

@@ -17,14 +17,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush, nsmallest
 from itertools import combinations, count
 
-from lms_audit.correlate.costs import CLOSING_MS, Costs, Nobody, Parts
+from lms_audit.correlate.costs import CLOSING_MS, SURE, Costs, Nobody, Parts
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
 from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
 from lms_audit.model import Millis
 
-SURE = 4.0
-"""By how much the best explanation must beat another one to count as settled."""
 GAIN = 0.5
 """What is gained by less is no reason to change anything."""
 NEAREST = 12
