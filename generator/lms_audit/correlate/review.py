@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from heapq import heappop, heappush, nsmallest
+from heapq import heappop, heappush
 from itertools import combinations, count
 
 from lms_audit.correlate.costs import CLOSING_MS, SURE, Costs, Nobody, Parts
@@ -25,8 +25,8 @@ from lms_audit.model import Millis
 
 GAIN = 0.5
 """What is gained by less is no reason to change anything."""
-NEAREST = 12
-"""Of those at work when a request comes, so many that came last, and so many that end first, are compared with it."""
+NEAREST = 24
+"""With so many that come after a request has begun, and with so many about its end, it is compared at most."""
 WIDEST = 24
 """So many requests are asked at most whether they take part in a round."""
 LONGER_MS = 30_000
@@ -214,15 +214,15 @@ def _pairs(
             elif follower is not None or (draft.run.end is None and not isinstance(draft, Nobody)):
                 until += LONGER_MS
             spans.append((*min(lines), len(spans), end, until, draft))
-    open_: list[tuple[Place, Millis, Draft]] = []
-    """Those at work, in the order in which they have come."""
-    for start, at, _, end, until, draft in sorted(spans):
+    spans.sort()
+    starts = [span[0] for span in spans]
+    open_: list[tuple[Place, Millis, int, int, Draft]] = []
+    for number, (start, at, _, end, until, draft) in enumerate(spans):
         open_ = [one for one in open_ if one[0] >= start or one[1] > at]
-        near = open_
-        if len(open_) > 2 * NEAREST:
-            near = [*open_[-NEAREST:], *nsmallest(NEAREST, open_[:-NEAREST], key=lambda one: one[0])]
-        for reach, _, other in near:
+        for reach, _, first, last, other in open_:
+            if number - first > NEAREST and abs(number - last) > NEAREST:
+                continue
             over = after.get(other) is draft and reach <= start  # and no closed connection behind it
             if not over and not (isinstance(other, Nobody) and isinstance(draft, Nobody)):
                 yield other, draft
-        open_.append((end, until, draft))
+        open_.append((end, until, number, bisect_right(starts, end), draft))
