@@ -10,36 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
+from lms_audit.correlate.answers import misdated, shape
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask, worker
 from lms_audit.correlate.parts import End, Hangup, PacketStream, Place, told
 from lms_audit.correlate.sizes import FEW, Sizes
+from lms_audit.correlate.weights import (
+    CLOSING_MS,
+    GUESS,
+    IMPOSSIBLE,
+    IN_APP,
+    LATE,
+    MISSING,
+    SECOND,
+    SPAN,
+    SURE,
+    UNLIKE,
+    WRONG,
+)
 from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
-
-SURE = 4.0
-"""By how much the best explanation must beat another one to count as settled."""
-IMPOSSIBLE = 500.0
-WRONG = 30.0
-"""What cannot be in a whole log."""
-UNLIKE = 12.0
-"""What hardly ever happens."""
-LATE = 1.0
-"""What is late as often as not."""
-GUESS = 3.0
-"""What is rather not so."""
-MISSING = 8.0
-"""A part that should be there is not."""
-SECOND = 1000
-SECOND_OFF = 5.0
-"""An answer says that it was created in the second beside that of the start."""
-SPAN = 2.0
-"""An engine's time and that of the packets differ; what else the machine was at is not known."""
-QUARTER_HOUR = 900
-IN_APP = 16.0
-"""An engine task was nobody's: for a chat in the application itself."""
-CLOSING_MS = 2000
-"""So soon after its end at the latest a client closes its connection."""
 
 
 class Parts(NamedTuple):
@@ -414,35 +404,6 @@ class Costs:
         )
 
 
-def misdated(draft: Draft, answer: ev.Answer) -> float:
-    """Whether the second an answer says it was created in is not the one in which a request started."""
-    off = _created_off(draft, answer)
-    return WRONG if off > 1 else SECOND_OFF * off
-
-
-def dated(draft: Draft, answer: ev.Answer) -> bool:
-    """Whether an answer says that it was created in the very second in which a request started."""
-    return _tells_start(draft, answer) and _created_off(draft, answer) == 0
-
-
-def _tells_start(draft: Draft, answer: ev.Answer) -> bool:
-    """Whether ``created`` is the second of the start: on /api/v0 it is that of the end."""
-    return answer.created is not None and draft.api is not Api.LMSTUDIO_V0 and not _timed(answer)
-
-
-def _created_off(draft: Draft, answer: ev.Answer) -> int:
-    """Seconds between a request's start and the one an answer says it was created in, whatever the zone.
-
-    Zones are whole quarters of an hour apart, and no clock change is shorter, so that only the rest need be compared.
-    """
-    created = answer.created
-    if created is None or not _tells_start(draft, answer):
-        return 0
-    # The line at the start, or, where a model had to be loaded first, the request line.
-    starts = {at // 1000 for at in (draft.running_at, draft.received_at, draft.first_at) if at is not None}
-    return min(min((start - created) % QUARTER_HOUR, (created - start) % QUARTER_HOUR) for start in starts)
-
-
 def late(task: EngineTask, draft: Draft) -> float:
     """A task is launched soon after its request has started, unless all slots are taken."""
     if task.slot is None or task.launched_at is None or draft.running_at is None:
@@ -450,34 +411,10 @@ def late(task: EngineTask, draft: Draft) -> float:
     return min(max(task.launched_at - draft.running_at - CLOSING_MS, 0) / SECOND, MISSING)
 
 
-SHAPES: dict[str, frozenset[Api]] = {
-    "chat.completion": frozenset((Api.CHAT, Api.LMSTUDIO_V0)),
-    "text_completion": frozenset((Api.COMPLETIONS, Api.LMSTUDIO_V0)),
-    "response": frozenset((Api.RESPONSES,)),
-    "message": frozenset((Api.MESSAGES,)),
-}
-"""What a whole answer calls itself -> protocols that answer so."""
-
-
-def shape(draft: Draft, answer: ev.Answer) -> float:
-    """Whether an answer is one of a request's protocol."""
-    mine, told = draft.apis, SHAPES.get(answer.object or "")
-    if not mine or told is None:
-        return 0.0
-    if not mine & told:
-        return WRONG
-    return UNLIKE if len(mine) == 1 and _timed(answer) is not (Api.LMSTUDIO_V0 in mine) else 0.0
-
-
 def give(handed: Iterable[tuple[Draft, Parts]]) -> None:
     """Gives several requests other parts."""
     for draft, parts in handed:
         parts.give(draft)
-
-
-def _timed(answer: ev.Answer) -> bool:
-    """Whether it tells times: only those of /api/v0 do."""
-    return answer.stats is not None and answer.stats.generation_ms is not None
 
 
 def _other(now: Parts, then: Parts) -> bool:

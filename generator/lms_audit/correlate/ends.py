@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lms_audit.correlate import lost_ends
+from lms_audit.correlate.answers import dated, misdated, shape
 from lms_audit.correlate.binding import tagged
-from lms_audit.correlate.costs import Costs, Nobody, dated, misdated, shape
+from lms_audit.correlate.costs import Costs, Nobody
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft, api_of_answer
 from lms_audit.correlate.engine_task import EngineTask

@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import combinations, count
 
-from lms_audit.correlate.costs import CLOSING_MS, SURE, Costs, Nobody, Parts
+from lms_audit.correlate.costs import Costs, Nobody, Parts
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
 from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
+from lms_audit.correlate.weights import CLOSING_MS, SURE
 from lms_audit.model import Millis
 
 GAIN = 0.5
