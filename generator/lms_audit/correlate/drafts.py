@@ -277,6 +277,11 @@ class Draft:
         return self.stream is None and self.running_at is not None and self.streaming_at is None
 
     @property
+    def start(self) -> Place:
+        """Stretch and line of its running line, or else of its first."""
+        return self.started_place or self.place
+
+    @property
     def superseded(self) -> bool:
         """Its conversation has gone on."""
         return self.superseded_by is not None

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from lms_audit.correlate import lost_ends
 from lms_audit.correlate.answers import dated, misdated, shape
 from lms_audit.correlate.binding import tagged
-from lms_audit.correlate.costs import Costs, Nobody
+from lms_audit.correlate.costs import Costs
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft, api_of_answer
 from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.holdings import Nobody
 from lms_audit.correlate.parts import End, PacketStream
 from lms_audit.correlate.review import Review
 from lms_audit.correlate.tasks import SURE

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import combinations, count
 
-from lms_audit.correlate.costs import Costs, Nobody, Parts
+from lms_audit.correlate.costs import Costs
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.holdings import Nobody, Parts
 from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
 from lms_audit.correlate.weights import CLOSING_MS, SURE
 from lms_audit.model import Millis
