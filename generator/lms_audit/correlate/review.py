@@ -27,7 +27,7 @@ from lms_audit.model import Millis
 
 GAIN = 0.5
 """What is gained by less is no reason to change anything."""
-NEAREST = 24
+NEAREST = 40
 """With so many that come after a request has begun, and with so many about its end, it is compared at most."""
 WIDEST = 24
 """So many requests are asked at most whether they take part in a round."""
