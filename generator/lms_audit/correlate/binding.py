@@ -56,6 +56,8 @@ class Binding:
         self.stretch = Stretch("", ())
         self.number = self.line = 0
         """Of the stretch, and in it."""
+        self.at: Millis = 0
+        """When the line at hand, or the one before, was written."""
 
     # -- drafts
 
@@ -89,7 +91,7 @@ class Binding:
 
     def in_flight(self) -> list[Draft]:
         """Requests being worked on, oldest first."""
-        self._open = [draft for draft in self._open if not draft.run.closed]
+        self._open = [draft for draft in self._open if not (draft.run.closed or draft.outlived(self.at))]
         return list(self._open)
 
     def working(self, tag: str | None, stream: bool | None = None) -> list[Draft]:
@@ -175,11 +177,11 @@ class Binding:
         task.doubtful = likely[0].doubtful
         return likely[0]
 
-    def continued(self, node: int) -> None:
+    def continued(self, after: Draft, node: int) -> None:
         """A request with this prompt has come: those whose conversation it continues have ended."""
         for draft in self.recent:
-            if not draft.run.closed and self.tasks.sizes.continues(node, draft):
-                draft.superseded = True
+            if not draft.run.closed and not draft.superseded and self.tasks.sizes.continues(node, draft):
+                draft.superseded_by = after
 
 
 def tagged(drafts: Iterable[Draft], tag: str | None) -> list[Draft]:

@@ -8,88 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple
 
+from lms_audit.correlate.answers import misdated, shape
 from lms_audit.correlate.drafts import Draft
-from lms_audit.correlate.engine_task import EngineTask, worker
-from lms_audit.correlate.parts import End, Hangup, PacketStream, Place, told
+from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.holdings import Nobody, Parts, give
+from lms_audit.correlate.parts import End, PacketStream
 from lms_audit.correlate.sizes import FEW, Sizes
+from lms_audit.correlate.turns import Turn, order, turn
+from lms_audit.correlate.weights import (
+    CLOSING_MS,
+    GUESS,
+    IMPOSSIBLE,
+    IN_APP,
+    LATE,
+    MISSING,
+    SECOND,
+    SPAN,
+    SURE,
+    UNLIKE,
+    WRONG,
+)
 from lms_audit.model import Api, Millis
 from lms_audit.read import events as ev
-
-IMPOSSIBLE = 500.0
-WRONG = 30.0
-"""What cannot be in a whole log."""
-UNLIKE = 12.0
-"""What hardly ever happens."""
-LATE = 1.0
-"""What is late as often as not."""
-GUESS = 3.0
-"""What is rather not so."""
-MISSING = 8.0
-"""A part that should be there is not."""
-SECOND = 1000
-SPAN = 2.0
-"""An engine's time and that of the packets differ; what else the machine was at is not known."""
-QUARTER_HOUR = 900
-IN_APP = 16.0
-"""An engine task was nobody's: for a chat in the application itself."""
-CLOSING_MS = 2000
-"""So soon after its end at the latest a client closes its connection."""
-
-
-class Parts(NamedTuple):
-    """What may be exchanged between requests. An engine task that failed is none of it: its error is told already."""
-
-    task: EngineTask | None
-    """The engine task that did the work."""
-    stream: PacketStream | None
-    end: End | None
-    hangup: Hangup | None
-
-    @classmethod
-    def of(cls, draft: Draft) -> Parts:
-        """The parts a request has now."""
-        run = draft.run
-        return cls(worker([task for task in run.tasks if task.failed is None]), run.stream, run.end, run.hangup)
-
-    def give(self, draft: Draft) -> None:
-        """Makes them a request's."""
-        run = draft.run
-        failed = [task for task in run.tasks if task.failed is not None]
-        run.tasks = failed if self.task is None else [*failed, self.task]
-        run.stream, run.end, run.hangup = self.stream, self.end, self.hangup
-        if self.task is not None:
-            self.task.run = run
-        if self.stream is not None:
-            self.stream.run = run
-        if self.hangup is not None:
-            self.hangup.owner = draft
-
-    @property
-    def answer(self) -> ev.Answer | None:
-        """What is in the log of the answer."""
-        return told(self.end, self.stream)
-
-
-class Turn(NamedTuple):
-    """What tells whether requests are served in turn."""
-
-    started: Place
-    begun: Place
-    """Where its engine task begins."""
-    done: Place | None
-    ended: Place | None
-    block: bool
-    tag: str | None
-
-
-class Nobody(Draft):
-    """Who has what is no request's: the task of a chat in the application itself, a hang-up that nothing explains."""
-
-    def __init__(self, tasks: tuple[EngineTask, ...] = (), hangup: Hangup | None = None) -> None:
-        super().__init__(-1, 0, None)
-        self.run.tasks, self.run.hangup = list(tasks), hangup
 
 
 class Costs:
@@ -163,17 +104,17 @@ class Costs:
         they end may fit better or worse.
         """
         now = [(draft, Parts.of(draft)) for draft, _ in handed]
-        turns = [(_turn(draft, mine), _turn(draft, then)) for (draft, mine), (_, then) in zip(now, handed, strict=True)]
+        turns = [(turn(draft, mine), turn(draft, then)) for (draft, mine), (_, then) in zip(now, handed, strict=True)]
         total = 0.0
         for (mine, then), (theirs, thens) in combinations(turns, 2):
-            total += _order(then, thens) - _order(mine, theirs)
+            total += order(then, thens) - order(mine, theirs)
         taking_part = {draft for draft, _ in handed}
         for (draft, _), (mine, then) in zip(handed, turns, strict=True):
             if mine == then:
                 continue
             for other in near[draft]:
                 if other not in taking_part and (theirs := self._turn(other)) is not None:
-                    total += _order(then, theirs, far=True) - _order(mine, theirs, far=True)
+                    total += order(then, theirs, far=True) - order(mine, theirs, far=True)
         touched = (
             self._touched(now) if any(a.task is not b.task for (_, a), (_, b) in zip(now, handed, strict=True)) else {}
         )
@@ -208,7 +149,7 @@ class Costs:
     def _turn(self, draft: Draft) -> Turn | None:
         """When it is a request's turn, as it is now."""
         if draft not in self._turns:
-            self._turns[draft] = _turn(draft, Parts.of(draft))
+            self._turns[draft] = turn(draft, Parts.of(draft))
         return self._turns[draft]
 
     def give(self, handed: Sequence[tuple[Draft, Parts]]) -> dict[Draft, None]:
@@ -249,7 +190,7 @@ class Costs:
     # -- engine tasks
 
     def _task(self, draft: Draft, task: EngineTask) -> float:
-        if task.start < _start(draft):
+        if task.start < draft.start:
             return IMPOSSIBLE
         if _differ(task.tag, draft.model_tag) or _differ(task.stream, draft.stream):
             return IMPOSSIBLE
@@ -278,7 +219,7 @@ class Costs:
     # -- packets
 
     def _stream(self, draft: Draft, stream: PacketStream) -> float:
-        if stream.start < _start(draft) or draft.stream is False or _differ(stream.tag, draft.model_tag):
+        if stream.start < draft.start or draft.stream is False or _differ(stream.tag, draft.model_tag):
             return IMPOSSIBLE
         total = 0.0
         if (stream.answer.object or "").startswith("chat.completion"):
@@ -291,7 +232,7 @@ class Costs:
     # -- ends
 
     def _end(self, draft: Draft, end: End, task: EngineTask | None) -> float:
-        if end.place < _start(draft) or _differ(end.whole, None if draft.stream is None else not draft.stream):
+        if end.place < draft.start or _differ(end.whole, None if draft.stream is None else not draft.stream):
             return IMPOSSIBLE
         if _differ(end.tag, draft.model_tag):
             return IMPOSSIBLE
@@ -304,7 +245,7 @@ class Costs:
         if draft.path is not None and not draft.started and not draft.old:
             total += WRONG
         if end.answer is not None:
-            total += WRONG if created_off(draft, end.answer) > 1 else 0.0
+            total += misdated(draft, end.answer) + min(SURE * end.astray(draft.first_at), WRONG)
         after = self.next.get(draft)
         if after is not None and end.place > after.place:
             total += WRONG if end.at - after.first_at >= SECOND else 6.0
@@ -355,6 +296,8 @@ class Costs:
                 return 3.0 if slot.done < hangup.place else UNLIKE
             gap = ((slot.done_at or hangup.at) - max(hangup.at, slot.launched_at or 0)) / SECOND
             return UNLIKE if gap < -1 else min(max(gap - 1, 0) * 0.5, 4.0)
+        if task is not None and task.nameless and (task.launched_at or 0) - hangup.at > SECOND:
+            return UNLIKE  # no prompt is read for someone who has left
         if task is not None and task.block and task.read_at is not None and task.done_at is not None:
             # Its timing tells nothing; but the engine stops at once, or as soon as the prompt is read.
             longer = task.done_at - max(hangup.at, task.read_at) - SECOND
@@ -408,54 +351,11 @@ class Costs:
         )
 
 
-def created_off(draft: Draft, answer: ev.Answer) -> int:
-    """Seconds between a request's start and the one an answer says it was created in, whatever the zone.
-
-    Zones are whole quarters of an hour apart, and no clock change is shorter, so that only the rest need be compared.
-    """
-    created = answer.created
-    if created is None or draft.api is Api.LMSTUDIO_V0 or _timed(answer):  # there it is the second of the end
-        return 0
-    # The line at the start, or, where a model had to be loaded first, the request line.
-    starts = {at // 1000 for at in (draft.running_at, draft.received_at, draft.first_at) if at is not None}
-    return min(min((start - created) % QUARTER_HOUR, (created - start) % QUARTER_HOUR) for start in starts)
-
-
 def late(task: EngineTask, draft: Draft) -> float:
     """A task is launched soon after its request has started, unless all slots are taken."""
     if task.slot is None or task.launched_at is None or draft.running_at is None:
         return 0.0
     return min(max(task.launched_at - draft.running_at - CLOSING_MS, 0) / SECOND, MISSING)
-
-
-SHAPES: dict[str, frozenset[Api]] = {
-    "chat.completion": frozenset((Api.CHAT, Api.LMSTUDIO_V0)),
-    "text_completion": frozenset((Api.COMPLETIONS, Api.LMSTUDIO_V0)),
-    "response": frozenset((Api.RESPONSES,)),
-    "message": frozenset((Api.MESSAGES,)),
-}
-"""What a whole answer calls itself -> protocols that answer so."""
-
-
-def shape(draft: Draft, answer: ev.Answer) -> float:
-    """Whether an answer is one of a request's protocol."""
-    mine, told = draft.apis, SHAPES.get(answer.object or "")
-    if not mine or told is None:
-        return 0.0
-    if not mine & told:
-        return WRONG
-    return UNLIKE if len(mine) == 1 and _timed(answer) is not (Api.LMSTUDIO_V0 in mine) else 0.0
-
-
-def give(handed: Iterable[tuple[Draft, Parts]]) -> None:
-    """Gives several requests other parts."""
-    for draft, parts in handed:
-        parts.give(draft)
-
-
-def _timed(answer: ev.Answer) -> bool:
-    """Whether it tells times: only those of /api/v0 do."""
-    return answer.stats is not None and answer.stats.generation_ms is not None
 
 
 def _other(now: Parts, then: Parts) -> bool:
@@ -478,29 +378,6 @@ def _slot(task: EngineTask, earlier: EngineTask | None, heir: EngineTask | None)
         return total + (GUESS if found < 0.9 * read else 0.0)
     taken = heir is not None and heir.start < task.start
     return total if taken else total + 6.0
-
-
-def _turn(draft: Draft, parts: Parts) -> Turn | None:
-    task, end = parts.task, parts.end
-    if task is None:
-        return None
-    return Turn(_start(draft), task.start, task.done, None if end is None else end.place, task.block, draft.tag)
-
-
-def _order(one: Turn | None, other: Turn | None, *, far: bool = False) -> float:
-    """Tasks are launched in the order of their requests; requests end in the order in which their tasks are done.
-
-    ``far``: nothing is said of the slots of an engine, in which those that wait together may overtake several.
-    """
-    if one is None or other is None:
-        return 0.0
-    total = 0.0
-    block = one.block and not _differ(one.tag, other.tag)
-    if (block or not far) and (one.started < other.started) is not (one.begun < other.begun):
-        total += MISSING if block else 1.5
-    if one.done is not None and other.done is not None and one.ended is not None and other.ended is not None:
-        total += 5.0 if (one.done < other.done) is not (one.ended < other.ended) else 0.0
-    return total
 
 
 def _stream_within(stream: PacketStream, task: EngineTask | None, end: End | None) -> float:
@@ -537,14 +414,6 @@ def _gap(ms: Millis) -> float:
     return min(max(ms - 1500, 0) / SECOND * 1.5, 9.0)
 
 
-def _differ(one: object, other: object) -> bool:
-    return one is not None and other is not None and one != other
-
-
-def _start(draft: Draft) -> Place:
-    return draft.started_place or draft.place
-
-
 def _left(parts: Parts) -> bool:
     """Its client has left before the end."""
     return parts.hangup is not None and not parts.hangup.after(parts.end)
@@ -553,3 +422,7 @@ def _left(parts: Parts) -> bool:
 def _together(one: Draft, other: Draft) -> bool:
     """Whether the second came before the first had ended."""
     return one.run.end is None or other.place < one.run.end.place
+
+
+def _differ(one: object, other: object) -> bool:
+    return one is not None and other is not None and one != other

@@ -38,6 +38,8 @@ FAMILIES: dict[str, frozenset[Api]] = {
 STOPPED = {"userStopped": Status.CANCELLED, "failed": Status.ERROR, "modelUnloaded": Status.ERROR}
 """Reasons to stop that are no good end."""
 
+OUTLIVED_MS = 30_000
+"""So long after its conversation has gone on an engine may still be at work for a request."""
 FAMILY_API = {"chat": Api.CHAT, "messages": Api.MESSAGES, "responses": Api.RESPONSES, "completions": Api.COMPLETIONS}
 
 
@@ -210,8 +212,8 @@ class Draft:
         self.listed = False
         self.doubtful = False
         """Some of its lines may be another's: they are no evidence for what follows."""
-        self.superseded = False
-        """Another request continues its conversation, so that it must have ended by then."""
+        self.superseded_by: Draft | None = None
+        """The first request that continues its conversation, so that it must have ended by then."""
         self.run = Run(self)
 
         self.evidence: list[str] = []
@@ -273,6 +275,23 @@ class Draft:
     def untold(self) -> bool:
         """Started, and no line says that its answer is streamed, nor that it is not."""
         return self.stream is None and self.running_at is not None and self.streaming_at is None
+
+    @property
+    def start(self) -> Place:
+        """Stretch and line of its running line, or else of its first."""
+        return self.started_place or self.place
+
+    @property
+    def superseded(self) -> bool:
+        """Its conversation has gone on."""
+        return self.superseded_by is not None
+
+    def outlived(self, now: Millis) -> bool:
+        """Whether its conversation has gone on for a while, and whoever went on is past work: no line of it comes."""
+        after = self.superseded_by
+        if after is None or now - after.first_at <= OUTLIVED_MS:
+            return False
+        return after.run.closed or after.superseded
 
     @property
     def in_flight(self) -> bool:

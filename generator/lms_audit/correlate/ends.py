@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lms_audit.correlate import lost_ends
+from lms_audit.correlate.answers import dated, misdated, shape
 from lms_audit.correlate.binding import tagged
-from lms_audit.correlate.costs import Costs, Nobody, created_off, shape
+from lms_audit.correlate.costs import Costs
 from lms_audit.correlate.course import Course
 from lms_audit.correlate.drafts import Draft, api_of_answer
 from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.holdings import Nobody
 from lms_audit.correlate.parts import End, PacketStream
 from lms_audit.correlate.review import Review
 from lms_audit.correlate.tasks import SURE
@@ -275,6 +278,7 @@ class Ends(Course):
 
     def review(self) -> None:
         """The end of the log: all that overlaps is looked at once more."""
+        lost_ends.set_right(self.found.drafts)
         costs = Costs(self.found.drafts, self.tasks.sizes, closing=self.closes > 0)
         nobodies = [Nobody(tasks=(task,)) for task in self.tasks.nobodys]
         nobodies += [Nobody(hangup=hangup) for hangup in self.left if hangup.owner is None]
@@ -332,7 +336,9 @@ class Ends(Course):
         owner = task.owner if task is not None else None
 
         def score(draft: Draft) -> float:
-            value = self._fits(draft, answer) - (6.0 if draft.superseded else 0.0)
+            value = self._fits(draft, answer)
+            if draft.superseded and not (answer is not None and dated(draft, answer)):  # what is exact counts more
+                value -= 6.0
             if owner is not None:
                 value += 30.0 if draft is owner else 0.0
             return value - (3.0 if draft.run.closed and usage is None else 0.0)
@@ -353,9 +359,7 @@ class Ends(Course):
         """How well an answer fits a request; only differences mean anything."""
         if answer is None:
             return 0.0
-        value = -shape(draft, answer)
-        off = created_off(draft, answer)
-        value -= (0.0, 5.0)[off] if off <= 1 else 30.0
+        value = -shape(draft, answer) - misdated(draft, answer)
         usage, task = answer.usage, draft.task
         if task is None:
             return value + self.tasks.fit_usage(usage, draft)

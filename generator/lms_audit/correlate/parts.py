@@ -18,6 +18,8 @@ from lms_audit.read.join import Stretch
 if TYPE_CHECKING:
     from lms_audit.correlate.drafts import Draft, Run
 
+SECOND = 1000
+
 Place = tuple[int, int]
 """Stretch and line."""
 
@@ -111,6 +113,17 @@ class End(_Moment):
         self.calls_line: str | None = None
         """The line of tool calls before a prediction."""
         self.redacted = False
+        self.precise = isinstance(event, ev.StreamOutput)
+        """It is written at once, and so is the line at the start: the time between is the one its statistics tell."""
+
+    def astray(self, start: Millis) -> float:
+        """By how many seconds its own statistics miss the time since a start; 0 where they do not say."""
+        stats = self.answer.stats if self.answer is not None and self.precise else None
+        if stats is None or stats.generation_ms is None:
+            return 0.0
+        span = self.at - start
+        # llama.cpp counts the time to the first token in, MLX does not
+        return min(abs(span - stats.generation_ms - first) for first in (0.0, stats.ttft_ms or 0.0)) / SECOND
 
 
 class Hangup(_Moment):

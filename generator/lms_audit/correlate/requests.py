@@ -61,8 +61,6 @@ class _Binder(Ends):
         super().__init__()
         self.following: ev.AnyEvent | None = None
         """The event behind the one at hand."""
-        self.at: Millis = 0
-        """When the line before was written."""
         self.loaded: dict[str | None, Millis] = {}
         """When the first request of each model started since it may have been loaded."""
         self.used: dict[str | None, Millis] = {}
@@ -171,7 +169,7 @@ class _Binder(Ends):
             if body.stream is None and body.complete:
                 draft.stream = False  # the protocols' default
             if api is not Api.OTHER:
-                self.continued(node)
+                self.continued(draft, node)
         self.note(draft, event, "request", f"{draft.method or ''} {event.path}".strip())
         refusal = _refusal(event)
         if refusal is not None:
@@ -370,35 +368,26 @@ class _Binder(Ends):
 
     def stream_output(self, event: ev.StreamOutput) -> None:
         """A log stream of models: an answer. Neither line has an id."""
+        end = End(event, (self.number, event.line), event.answer, whole=True)
         among = [draft for draft in self.in_flight() if draft.tag == event.model]
         # of equals the latest: an input without an output was left, and those are the older ones
         latest = {one.number: place * 1e-6 for place, one in enumerate(among)}
         draft = self.choose(
-            among, "only one in flight", "time taken", lambda one: latest[one.number] - SURE * _astray(event, one)
+            among, "only one in flight", "time taken", lambda one: latest[one.number] - SURE * end.astray(one.first_at)
         )
         if draft is None:
             draft = self.new(event.at, None)
             draft.prove("the log starts inside it")
             draft.model_tag = event.model
-        draft.run.end = End(event, (self.number, event.line), event.answer, whole=True)
+        draft.run.end = end
         draft.precise = True
-        self.note(draft.run.end, event, "prediction")
+        self.note(end, event, "prediction")
         self.close(draft)
 
 
 def _timed(event: ev.Failed, after: ev.AnyEvent | None) -> ev.Failed:
     """An engine's death is told on the spot, without a time; what the server says of it, if it does, comes next."""
     return replace(event, at=max(event.at, after.at)) if isinstance(after, ev.Failed | ev.Finished) else event
-
-
-def _astray(event: ev.StreamOutput, draft: Draft) -> float:
-    """By how many seconds an output's own statistics miss the time since an input; 0 where they do not say."""
-    stats = event.answer.stats
-    if stats is None or stats.generation_ms is None:
-        return 0.0
-    span = event.at - draft.first_at
-    # llama.cpp counts the time to the first token in, MLX does not
-    return min(abs(span - stats.generation_ms - first) for first in (0.0, stats.ttft_ms or 0.0)) / 1000
 
 
 def _refusal(event: ev.RequestReceived) -> str | None:

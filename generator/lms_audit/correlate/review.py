@@ -6,35 +6,38 @@ with parts exchanged where the log as a whole speaks for it, and marks on reques
 Requests that were at work at the same time are asked, two or more at a time, what it would cost, in improbability, to
 hand some of their parts round. What costs less than nothing is done. What costs little, and would change what is said
 of them, leaves a mark on all of them. Engine tasks and hang-ups that are nobody's take part. Cost:
-linear in the number of pairs that overlap; nothing without overlap.
+linear in the number of requests that overlap others: each is compared with those nearest to it, so and so many times at
+most; nothing without overlap. Where that is not enough, the marks tell what is left undecided.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import combinations, count
 
-from lms_audit.correlate.costs import CLOSING_MS, Costs, Nobody, Parts
+from lms_audit.correlate.costs import Costs
 from lms_audit.correlate.drafts import Draft
 from lms_audit.correlate.engine_task import EngineTask
+from lms_audit.correlate.holdings import Nobody, Parts
 from lms_audit.correlate.parts import End, Hangup, PacketStream, Place
+from lms_audit.correlate.weights import CLOSING_MS, SURE
 from lms_audit.model import Millis
 
-SURE = 4.0
-"""By how much the best explanation must beat another one to count as settled."""
 GAIN = 0.5
 """What is gained by less is no reason to change anything."""
-WIDEST = 40
+NEAREST = 40
+"""With so many that come after a request has begun, and with so many about its end, it is compared at most."""
+WIDEST = 24
 """So many requests are asked at most whether they take part in a round."""
 LONGER_MS = 30_000
 """So much longer than it seems a request may have been at work."""
 SLACK = 2.0
 """What a round may cost on the way, beyond what it may cost in the end. (Whoever begins it, it comes out the same, and
 one of them can begin it without ever spending more than it costs in the end; but for what ``Costs.price`` adds.)"""
-ROUNDS = 20
-"""For each request, on average, rounds are made at most."""
+LOOKS = 12
+"""So often, on average, rounds are looked for at most that begin with a request."""
 
 SUBSETS: tuple[tuple[int, ...], ...] = tuple(
     subset for size in (1, 2, 3, 4) for subset in combinations(range(len(Parts._fields)), size)
@@ -57,6 +60,8 @@ class Review:
         self.open: dict[Draft, list[Round]] = {}
         """Rounds that begin with a request and would cost little."""
         self._parts: dict[Draft, Parts] = {}
+        self._takers: dict[Draft, dict[tuple[int, ...], list[tuple[Draft, float]]]] = {}
+        """Who may be given what someone has, and what it costs; until one of the two has something else."""
         pairs = list(_pairs([*drafts, *nobodies], hangups, costs.next))
         new = [(draft, Nobody()) for draft in drafts if costs.hardly_its(draft)]
         pairs += new
@@ -76,11 +81,12 @@ class Review:
         waiting = dict.fromkeys(self.near)
         gains: list[tuple[float, int, Draft, Round]] = []
         number = count()
-        moved = 0
-        while moved < ROUNDS * len(self.near) and (gains or waiting):
+        moved = looks = 0
+        while looks < LOOKS * len(self.near) and (gains or waiting):
             if not gains or gains[0][2] in waiting:
                 for draft in [gains[0][2]] if gains else list(waiting):
                     del waiting[draft]
+                    looks += 1
                     self.open[draft] = list(self._rounds(draft))
                     best = min(self.open[draft], key=lambda one: one[0], default=None)
                     if best is not None and best[0] <= -GAIN:
@@ -95,7 +101,9 @@ class Review:
                 continue
             for one in self.costs.give(handed):
                 if one in self.near:
-                    waiting.update(dict.fromkeys((one, *self.near[one])))
+                    for other in (one, *self.near[one]):
+                        waiting[other] = None
+                        self._takers.pop(other, None)
             for one in best[1]:
                 one.prove("the log as a whole")
                 del self._parts[one]
@@ -131,7 +139,7 @@ class Review:
                 for taker, change in self._changes(giver, start, subset):
                     price = spent + change
                     if price > SURE + SLACK:
-                        continue
+                        break
                     if taker is start:
                         price = self.costs.price(self._handed(circle, subset), self.near)
                         if price < SURE:
@@ -140,12 +148,20 @@ class Review:
                         circles[taker] = price, (*circle, taker)
                         heappush(waiting, (price, taker.place, next(number), taker))
 
-    def _changes(self, giver: Draft, start: Draft, subset: tuple[int, ...]) -> Iterator[tuple[Draft, float]]:
-        """Who may be given someone's parts, and what it costs. Nothing may be given to anybody, wherever he is."""
+    def _changes(self, giver: Draft, start: Draft, subset: tuple[int, ...]) -> Sequence[tuple[Draft, float]]:
+        """Who may be given someone's parts, and what it costs, the least first. Nothing may be given to anybody."""
+        known = self._takers.setdefault(giver, {})
+        if subset not in known:
+            known[subset] = sorted(self._taking(giver, self.near[giver], subset), key=lambda one: one[1])
+        nothing = not any(self._of(giver)[part] for part in subset)
+        if nothing and giver is not start and start not in self.near[giver]:  # wherever he is
+            return sorted((*known[subset], *self._taking(giver, (start,), subset)), key=lambda one: one[1])
+        return known[subset]
+
+    def _taking(self, giver: Draft, takers: Iterable[Draft], subset: tuple[int, ...]) -> Iterator[tuple[Draft, float]]:
         given = self._of(giver)
         earliest = min((part.start for part in _those(given, subset)), default=None)
-        far = earliest is None and giver is not start and start not in self.near[giver]
-        for taker in (*self.near[giver], start) if far else self.near[giver]:
+        for taker in takers:
             own = self._of(taker)
             if not all(given[part] or own[part] for part in subset):
                 continue  # that is another round's
@@ -200,11 +216,15 @@ def _pairs(
             elif follower is not None or (draft.run.end is None and not isinstance(draft, Nobody)):
                 until += LONGER_MS
             spans.append((*min(lines), len(spans), end, until, draft))
-    open_: list[tuple[Place, Millis, Draft]] = []
-    for start, at, _, end, until, draft in sorted(spans):
+    spans.sort()
+    starts = [span[0] for span in spans]
+    open_: list[tuple[Place, Millis, int, int, Draft]] = []
+    for number, (start, at, _, end, until, draft) in enumerate(spans):
         open_ = [one for one in open_ if one[0] >= start or one[1] > at]
-        for reach, _, other in open_:
+        for reach, _, first, last, other in open_:
+            if number - first > NEAREST and abs(number - last) > NEAREST:
+                continue
             over = after.get(other) is draft and reach <= start  # and no closed connection behind it
             if not over and not (isinstance(other, Nobody) and isinstance(draft, Nobody)):
                 yield other, draft
-        open_.append((end, until, draft))
+        open_.append((end, until, number, bisect_right(starts, end), draft))

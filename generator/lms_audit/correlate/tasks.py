@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from lms_audit.correlate import assignment
 from lms_audit.correlate.engine_task import EngineTask
 from lms_audit.correlate.sizes import HOPELESS, IMPOSSIBLE, Sizes
 from lms_audit.model import Millis
@@ -275,8 +276,8 @@ class Tasks:
         ``bonus``: what the line at hand says of each draft. ``within``: it stays undecided if likeliest another's.
         """
         others = (other for other in self.undecided if other is not task and not other.nameless)
-        together = [task, *(other for other in others if any(draft in task.candidates for draft in other.candidates))]
-        together = sorted(together[:MANY], key=self.undecided.index)
+        rivals = (other for other in others if any(draft in task.candidates for draft in self._possible(other)))
+        together = sorted([task, *islice(rivals, MANY - 1)], key=self.undecided.index)
         drafts = sorted({draft.number: draft for one in together for draft in self._possible(one)}.items())
         order = {number: rank for rank, (number, _) in enumerate(drafts)}
 
@@ -289,8 +290,8 @@ class Tasks:
             {draft.number: score(rank, one, draft) for draft in self._possible(one)}
             for rank, one in enumerate(together)
         ]
-        at = together.index(task)
-        totals = {number: _best(table, {at: number}) for number in table[at]}
+        own = table.pop(together.index(task))
+        totals, unclaimed = assignment.totals(own, table, NOBODY)
         known = dict(drafts)
         ranked = sorted(totals, key=lambda number: (-totals[number], number))
         best = totals[ranked[0]] if ranked else IMPOSSIBLE
@@ -298,7 +299,7 @@ class Tasks:
         alone = len(task.candidates) == 1 and not any(
             task.candidates[0] in other.candidates for other in self.undecided if other is not task
         )
-        nobody = best < (HOPELESS if alone else _best(table, {at: None}))
+        nobody = best < (HOPELESS if alone else unclaimed)
         if within is not None and (nobody or known[ranked[0]] not in within):
             return []
         if nobody:
@@ -367,23 +368,3 @@ class Tasks:
             task.ended = True
             if task in self.ending:
                 self.ending.remove(task)
-
-
-def _best(table: Sequence[dict[int, float]], fixed: dict[int, int | None]) -> float:
-    """The best sum of scores where every task goes to another draft, or to nobody."""
-
-    def go(at: int, taken: frozenset[int]) -> float:
-        if at == len(table):
-            return 0.0
-        if at in fixed:
-            number = fixed[at]
-            if number is None:
-                return NOBODY + go(at + 1, taken)
-            return table[at][number] + go(at + 1, taken | {number})
-        best = NOBODY + go(at + 1, taken)
-        for number, value in table[at].items():
-            if number not in taken and number not in fixed.values():
-                best = max(best, value + go(at + 1, taken | {number}))
-        return best
-
-    return go(0, frozenset())
