@@ -321,6 +321,13 @@ def test_any_bytes_are_read_without_an_exception(junk: list[bytes]) -> None:
 # --- hazards
 
 
+@pytest.mark.parametrize("name", [b"a\\qb", b"tab\there", b"\xff\xfe"])
+def test_what_looks_like_a_name_behind_damage_and_is_none_is_passed_over(name: bytes) -> None:
+    reader = BodyReader({}, Work())
+    body, _ = reader.read(b'{\n  "model": "teapot"\n!!\n  "' + name + b'": {\n    "x": 1')
+    assert (body.model, body.complete) == ("teapot", False)
+
+
 @pytest.mark.parametrize(
     "number", ["18446744073709551616", "-9223372036854775809", "123456789012345678901234567890", "1e400", "-0.0", "1E5"]
 )

@@ -319,7 +319,10 @@ class BodyReader:
         last = None
         for member in _NAME.finditer(data):
             last = member
-        name = _json_string(last[1]) if last else ""
+        try:
+            name = _json_string(last[1]) if last else ""
+        except ValueError:  # what the damage left looks like a name and is none
+            return
         value = self._rest(data[last.end() :]) if last else None
         if value is None or not parts.order or parts.order[-1] != name:
             return
