@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lms_audit.errors import AuditError
 from lms_audit.model import Json
 from lms_audit.present.helper import Helper
 from lms_audit.present.text import json_text
@@ -386,10 +385,7 @@ class Drawer(Helper):
 
     def script(self) -> str:
         """Wait for the file's content."""
-        done = self.finish()
-        if done.failed:
-            raise AuditError(f"the charts could not be drawn: {done.last_words()}")
-        return done.answer.decode()
+        return self.finish("the charts could not be drawn").decode()
 
 
 if __name__ == "__main__":

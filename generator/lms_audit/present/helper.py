@@ -14,21 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from msgspec import Struct
-
-
-class Done(Struct, frozen=True):
-    """How it ended."""
-
-    answer: bytes
-    said: str
-    """What it had to say of errors."""
-    failed: bool
-
-    def last_words(self) -> str:
-        """The end of what it said, in one line."""
-        lines = [line for line in self.said.splitlines() if line.strip()]
-        return " / ".join(lines[-3:]) or "no message"
+from lms_audit.errors import AuditError
 
 
 class Helper:
@@ -70,7 +56,10 @@ class Helper:
         with suppress(OSError):
             given.close()
 
-    def finish(self) -> Done:
-        """Wait for the end."""
+    def finish(self, failure: str) -> bytes:
+        """Wait for the end; returns what it answered. Raises ``AuditError`` with ``failure`` and its last words."""
         answer, said = self._process.communicate()
-        return Done(answer, said.decode("utf-8", "replace"), failed=self._process.returncode != 0)
+        if self._process.returncode:
+            lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+            raise AuditError(f"{failure}: {' / '.join(lines[-3:]) or 'no message'}")
+        return answer

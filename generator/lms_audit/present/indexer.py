@@ -15,7 +15,6 @@ from threading import Thread
 
 import msgspec
 
-from lms_audit.errors import AuditError
 from lms_audit.present.helper import Helper
 from lms_audit.present.remembered import ChapterSource
 from lms_audit.present.search import build_index
@@ -38,10 +37,7 @@ class Indexer(Helper):
     def index(self) -> dict[str, bytes]:
         """Wait for the index: file name (from the site's root) -> content."""
         self.start()
-        done = self.finish()
-        if done.failed:
-            raise AuditError(f"the search index could not be made: {done.last_words()}")
-        return msgspec.msgpack.decode(done.answer, type=dict[str, bytes])
+        return msgspec.msgpack.decode(self.finish("the search index could not be made"), type=dict[str, bytes])
 
 
 def _received() -> Iterator[ChapterSource]:
