@@ -84,18 +84,18 @@ class Bill(Struct, frozen=True):
 def bill(requests: Iterable[Request]) -> Bill:
     """Count the tokens of the requests that ran a model."""
     asked = [request for request in requests if runs_model(request)]
-    known: list[tuple[int, int, int]] = []
+    known: list[tuple[int, int, int, int]] = []
     missing: Counter[str] = Counter()
     for request in asked:
         if request.input_tokens is None or request.output_tokens is None:
             missing[why_missing(request, "output_tokens")] += 1
             continue
         fresh = _fresh_tokens(request)
-        cached = 0 if fresh is None else request.cached_tokens or 0
-        open_ = request.input_tokens if fresh is None else 0
-        known.append((cached, fresh or 0, open_))
-    cached, fresh, open_ = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0, 0)
-    output = sum(r.output_tokens for r in asked if r.input_tokens is not None and r.output_tokens is not None)
+        if fresh is None:
+            known.append((0, 0, request.input_tokens, request.output_tokens))
+        else:
+            known.append((request.cached_tokens or 0, fresh, 0, request.output_tokens))
+    cached, fresh, open_, output = map(sum, zip(*known, strict=True)) if known else (0, 0, 0, 0)
     return Bill(
         (
             sample(asked, "cost_cached", _cached_tokens, "cached_tokens"),
